@@ -1,0 +1,203 @@
+"""Tensors from data, from nothing, and from random numbers."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .errors import DTypeError, ShapeError
+from .random import Generator, default_generator
+from .tensor import Tensor
+
+
+def _shape(name: str, size: tuple) -> tuple[int, ...]:
+    """Sizes given one by one or as one sequence.  Raises: ShapeError for negative ones."""
+    if len(size) == 1 and isinstance(size[0], tuple | list):
+        size = tuple(size[0])
+    try:
+        shape = tuple(operator.index(n) for n in size)
+    except TypeError:
+        raise TypeError(f"{name}: expected ints as size, got {size}") from None
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"{name}: expected sizes >= 0, got {shape}")
+    return shape
+
+
+def _finish(name: str, array: np.ndarray, requires_grad: bool) -> Tensor:
+    out = Tensor._wrap(array)
+    if requires_grad:
+        if array.dtype.kind != "f":
+            raise DTypeError(f"{name}: expected a float dtype where requires_grad, got {array.dtype}")
+        out._requires_grad = True
+    return out
+
+
+def _dtype(name: str, dtype, default: np.dtype | None = None) -> np.dtype:
+    if dtype is None:
+        return default or dtypes.get_default_dtype()
+    return dtypes.check(dtype, name)
+
+
+def tensor(data: Any, dtype=None, requires_grad: bool = False) -> Tensor:
+    """A new leaf with a copy of ``data``: a number, nested lists, an array or a Tensor.
+
+    Python floats become float32, ints int64; arrays keep their type.
+    Raises: DTypeError for other element types, ShapeError for ragged lists.
+    """
+    if isinstance(data, Tensor):
+        source = data._array
+    elif isinstance(data, list | tuple) and any(isinstance(x, Tensor) for x in data):
+        source = np.array([np.asarray(x) for x in data])
+    else:
+        try:
+            source = np.asarray(data)
+        except ValueError:
+            raise ShapeError("tensor: expected nested lists of equal lengths, got ragged ones") from None
+    if dtype is None:
+        dtype = source.dtype
+        if dtype.kind == "f" and not hasattr(data, "dtype"):
+            dtype = dtypes.get_default_dtype()
+    dtype = dtypes.check(dtype, "tensor")
+    return _finish("tensor", np.array(source, dtype, order="C"), requires_grad)
+
+
+def as_tensor(data: Any, dtype=None) -> Tensor:
+    """``data`` as a Tensor, sharing memory where it is an array or Tensor of the right type."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    if isinstance(data, np.ndarray) and (dtype is None or dtypes.check(dtype, "as_tensor") == data.dtype):
+        return from_numpy(data)
+    return tensor(data, dtype)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A Tensor that shares the array's memory: a change of one is seen in the other."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected an array, got {type(array).__name__}")
+    if array.dtype not in dtypes.SUPPORTED or not array.dtype.isnative:
+        dtypes.check(array.dtype, "from_numpy")
+        raise DTypeError(f"from_numpy: expected native byte order, got {array.dtype}\nUse tensor() to copy.")
+    return Tensor._wrap(array)
+
+
+def zeros(*size, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Zeros of shape ``size``."""
+    return _finish("zeros", np.zeros(_shape("zeros", size), _dtype("zeros", dtype)), requires_grad)
+
+
+def ones(*size, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Ones of shape ``size``."""
+    return _finish("ones", np.ones(_shape("ones", size), _dtype("ones", dtype)), requires_grad)
+
+
+def empty(*size, dtype=None, requires_grad: bool = False) -> Tensor:
+    """A tensor of shape ``size`` whose values are whatever was in the memory."""
+    return _finish("empty", np.empty(_shape("empty", size), _dtype("empty", dtype)), requires_grad)
+
+
+def full(size, fill_value, dtype=None, requires_grad: bool = False) -> Tensor:
+    """A tensor of shape ``size`` filled with ``fill_value``, of its type unless ``dtype`` is given."""
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    dtype = _dtype("full", dtype, dtypes.result_type(value))
+    return _finish("full", np.full(_shape("full", (size,)), value, dtype), requires_grad)
+
+
+def zeros_like(input, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Zeros of input's shape and dtype."""
+    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def ones_like(input, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Ones of input's shape and dtype."""
+    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def empty_like(input, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Uninitialized memory of input's shape and dtype."""
+    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def full_like(input, fill_value, dtype=None, requires_grad: bool = False) -> Tensor:
+    """``fill_value`` in input's shape and dtype."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def arange(start, end=None, step=1, dtype=None, requires_grad: bool = False) -> Tensor:
+    """start, start + step, … below ``end``; integers give int64, floats float32."""
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise ValueError("arange: expected a step other than 0")
+    if (end - start) / step < 0:
+        raise ValueError(f"arange: expected a step towards end, got {start}, {end}, {step}")
+    dtype = _dtype("arange", dtype, dtypes.result_type(start, end, step))
+    count = max(0, int(np.ceil((end - start) / step)))
+    return _finish("arange", (start + step * np.arange(count)).astype(dtype), requires_grad)
+
+
+def linspace(start, end, steps: int, dtype=None, requires_grad: bool = False) -> Tensor:
+    """``steps`` values from start to end, both included, equally spaced."""
+    if steps < 0:
+        raise ValueError(f"linspace: expected steps >= 0, got {steps}")
+    values = np.linspace(start, end, steps).astype(_dtype("linspace", dtype))
+    return _finish("linspace", values, requires_grad)
+
+
+def eye(n: int, m: int | None = None, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Ones on the diagonal of an (n, m) matrix of zeros; m is n by default."""
+    rows, columns = _shape("eye", (n, n if m is None else m))
+    return _finish("eye", np.eye(rows, columns, dtype=_dtype("eye", dtype)), requires_grad)
+
+
+def _float_dtype(name: str, dtype) -> np.dtype:
+    dtype = _dtype(name, dtype)
+    if dtype.kind != "f":
+        raise DTypeError(f"{name}: expected a float dtype, got {dtype}")
+    return dtype
+
+
+def rand(*size, generator: Generator | None = None, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Uniform numbers from [0, 1)."""
+    rng = (generator or default_generator).numpy
+    return _finish("rand", rng.random(_shape("rand", size), _float_dtype("rand", dtype)), requires_grad)
+
+
+def randn(*size, generator: Generator | None = None, dtype=None, requires_grad: bool = False) -> Tensor:
+    """Standard normal numbers."""
+    rng = (generator or default_generator).numpy
+    draw = rng.standard_normal(_shape("randn", size), _float_dtype("randn", dtype))
+    return _finish("randn", draw, requires_grad)
+
+
+def rand_like(input, generator: Generator | None = None) -> Tensor:
+    """Uniform numbers from [0, 1) in input's shape and dtype."""
+    return rand(input.shape, generator=generator, dtype=input.dtype)
+
+
+def randn_like(input, generator: Generator | None = None) -> Tensor:
+    """Standard normal numbers in input's shape and dtype."""
+    return randn(input.shape, generator=generator, dtype=input.dtype)
+
+
+def randint(low, high=None, size=(), generator: Generator | None = None, dtype=None) -> Tensor:
+    """Integers from [low, high), or [0, low) as ``randint(high, size)``."""
+    if isinstance(high, tuple | list):  # randint(high, size)
+        low, high, size = 0, low, high
+    if high is None:
+        low, high = 0, low
+    if high <= low:
+        raise ValueError(f"randint: expected low < high, got {low} and {high}")
+    rng = (generator or default_generator).numpy
+    draw = rng.integers(low, high, _shape("randint", (size,)), np.int64)
+    return Tensor._wrap(np.asarray(draw, _dtype("randint", dtype, dtypes.int64)))
+
+
+def randperm(n: int, generator: Generator | None = None, dtype=None) -> Tensor:
+    """0 … n − 1 in random order."""
+    if n < 0:
+        raise ValueError(f"randperm: expected n >= 0, got {n}")
+    rng = (generator or default_generator).numpy
+    return Tensor._wrap(rng.permutation(n).astype(_dtype("randperm", dtype, dtypes.int64)))

@@ -1,0 +1,292 @@
+"""The computation graph: nodes made as operations run, and the backward pass through them.
+
+A node knows its operator, the edges to what its operands came from (another node, or a leaf Tensor), and the
+operands that the derivative rules asked for. Nodes never point forward or at the Tensors that they made, so
+there are no reference cycles: a graph is gone when the last Tensor of it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from .errors import GraphError
+from .ops.core import Primitive
+from .ops.reduce import sum_to_shape
+
+_sequence = count()
+
+
+class Node:
+    """One recorded operation.
+
+    ``saved[i]`` is (array, version counter, its count then, edge) for an operand that a rule needs;
+    ``saved_out`` the same for the output; ``saved`` is None once freed. ``sequence`` grows in order of creation, so that running nodes from the
+    largest down meets every node after all its users.
+    """
+
+    __slots__ = (
+        "attrs", "dtype", "edges", "mask", "op", "saved", "saved_out", "sequence", "shape", "watchers",
+    )  # fmt: skip
+
+    def __init__(self, op: Primitive, attrs: tuple, mask: int, edges: list, shape: tuple, dtype) -> None:
+        self.op = op
+        self.attrs = attrs
+        self.mask = mask
+        self.edges = edges
+        self.shape = shape
+        self.dtype = dtype
+        self.saved: list | None = []
+        self.saved_out: tuple | None = None
+        self.sequence = next(_sequence)
+        self.watchers: list | None = None
+
+    @property
+    def name(self) -> str:
+        """The operator's name in PyTorch's spelling: ``MulBackward0``."""
+        return "".join(w.capitalize() for w in self.op.name.split("_")) + "Backward0"
+
+    @property
+    def next_functions(self) -> tuple:
+        """The nodes that this one's operands came from (None where there is no gradient)."""
+        return tuple((e if isinstance(e, Node) else None, 0) for e in self.edges)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def unpack(self, entry: tuple, what: str) -> np.ndarray:
+        """The saved array, if nothing has changed it since.
+
+        Raises: GraphError, naming the operation that saved it and the one that changed it.
+        """
+        array, version, then, _ = entry
+        if version[0] != then:
+            raise GraphError(
+                f"backward: {self.op.name} saved its {what} of shape {array.shape}, which {version[1]} changed "
+                f"in place afterwards (version {version[0]}, expected {then})\n"
+                f"Clone it before {version[1]}, or use the out-of-place form."
+            )
+        return array
+
+    def pull(self, g, revive: Callable | None, wanted: Callable[[Any], bool]) -> list:
+        """The cotangents of the operands, as (edge, cotangent, whether its memory is someone else's too)."""
+        op = self.op
+        edges = self.edges
+        if op.variadic:
+            jobs = [(i, op.rules[0]) for i, edge in enumerate(edges) if edge is not None]
+        else:
+            jobs = [(rule.operand, rule) for rule in op.plan(self.mask).rules]
+        result = []
+        for operand, rule in jobs:
+            edge = edges[operand]
+            if not wanted(edge):
+                continue
+            args = self._arguments(rule.sources, operand, g, revive)
+            if revive is None:
+                cotangent = rule.on_arrays(*args)
+                if cotangent.__class__ is not np.ndarray:
+                    cotangent = np.asarray(cotangent)
+            else:
+                cotangent = rule.function(*args)
+            if cotangent.shape != edge.shape and op.broadcasts:
+                cotangent = sum_to_shape(cotangent, edge.shape)
+            shared = revive is None and (
+                cotangent.base is not None or any(cotangent is a for a in args)
+            )
+            result.append((edge, cotangent, shared))
+        return result
+
+    def _arguments(self, sources: tuple, operand: int, g, revive: Callable | None) -> list:
+        """The values that a derivative rule asks for; Tensors with their history where ``revive`` makes them."""
+        args: list[Any] = []
+        for kind, index in sources:
+            if kind == "g":
+                args.append(g)
+            elif kind == "operand":
+                entry = self.saved[index]  # type: ignore[index]
+                if entry.__class__ is not tuple:  # a Python number, or None
+                    args.append(entry)
+                    continue
+                array = self.unpack(entry, self.op.operands[index])
+                args.append(array if revive is None else revive(array, entry[3]))
+            elif kind == "out":
+                array = self.unpack(self.saved_out, "output")  # type: ignore[arg-type]
+                args.append(array if revive is None else revive(array, self))
+            elif kind == "attr":
+                args.append(self.attrs[index])
+            elif kind == "shape":
+                args.append(self.edges[index].shape)
+            else:
+                args.append(operand)
+        return args
+
+    def release(self) -> None:
+        """Forget what was saved for the derivative rules."""
+        if self.saved or self.saved_out is not None:
+            self.saved = None
+            self.saved_out = None
+
+
+class Bundle(dict):
+    """Cotangents of an operation with several outputs, by output number."""
+
+    def __add__(self, other: Bundle) -> Bundle:
+        total = Bundle(self)
+        for key, g in other.items():
+            total[key] = total[key] + g if key in total else g
+        return total
+
+
+class Port(Node):
+    """One output of an operation with several; it passes its cotangent on to ``edges[0]`` in a Bundle."""
+
+    __slots__ = ()
+
+    def pull(self, g, revive: Callable | None, wanted: Callable[[Any], bool]) -> list:
+        return [(self.edges[0], Bundle({self.attrs[0]: g}), True)]
+
+
+class _Mode(threading.local):
+    enabled = True
+
+
+mode = _Mode()
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are being recorded in this thread."""
+    return mode.enabled
+
+
+class set_grad_enabled:  # noqa: N801 (PyTorch's name)
+    """Record operations or not, from the call on or within a ``with`` block or a decorated function."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = bool(enabled)
+        self.before = [mode.enabled]
+        mode.enabled = self.enabled
+
+    def __enter__(self) -> None:
+        mode.enabled = self.enabled
+
+    def __exit__(self, *exception: object) -> None:
+        mode.enabled = self.before[-1]
+
+
+class _GradMode:
+    """A context manager, re-enterable, that is also a decorator."""
+
+    enabled: bool
+
+    def __init__(self, function: Callable | None = None) -> None:
+        self.before: list[bool] = []
+
+    def __new__(cls, function: Callable | None = None):
+        self = super().__new__(cls)
+        if function is not None:  # used as a decorator without parentheses
+            self.__init__()
+            return self(function)
+        return self
+
+    def __enter__(self) -> None:
+        self.before.append(mode.enabled)
+        mode.enabled = self.enabled
+
+    def __exit__(self, *exception: object) -> None:
+        mode.enabled = self.before.pop()
+
+    def __call__(self, function: Callable) -> Callable:
+        @functools.wraps(function)
+        def run(*args, **kwargs):
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return run
+
+
+class no_grad(_GradMode):  # noqa: N801 (PyTorch's name)
+    """Within it nothing is recorded and results do not require a gradient."""
+
+    enabled = False
+
+
+class enable_grad(_GradMode):  # noqa: N801 (PyTorch's name)
+    """Within it operations are recorded, even inside ``no_grad``."""
+
+    enabled = True
+
+
+def run_backward(
+    roots: Iterable[tuple[Any, Any]],
+    *,
+    retain_graph: bool,
+    captured: dict | None = None,
+    revive: Callable | None = None,
+) -> None:
+    """Propagate cotangents from ``roots`` (edge, cotangent) to the leaves.
+
+    Leaves accumulate into ``.grad``; with ``captured``, a mapping whose keys are edges, none does and its values
+    become the cotangents met there. Cotangents are arrays, or Tensors when ``revive(array, edge)`` is given, which
+    makes the pass itself differentiable. Iterative, and each node's cotangent is dropped as soon as it is used.
+    """
+    pending: dict[Node, Any] = {}
+    owned: set[Node] = set()  # pending sums that were allocated here and may be added to in place
+    heap: list[tuple[int, Node]] = []
+
+    def wanted(edge) -> bool:
+        return captured is None or isinstance(edge, Node) or edge in captured
+
+    def deliver(edge, cotangent, shared: bool) -> None:
+        if captured is not None and edge in captured:
+            seen = captured[edge]
+            captured[edge] = cotangent if seen is None else seen + cotangent
+        if not isinstance(edge, Node):
+            if captured is None:
+                edge._accumulate(cotangent, shared)
+        elif edge not in pending:
+            heappush(heap, (-edge.sequence, edge))
+            pending[edge] = cotangent
+        elif edge in owned:
+            np.add(pending[edge], cotangent, out=pending[edge])
+        else:
+            total = pending[edge] + cotangent
+            if revive is None and not isinstance(total, Bundle):
+                total = np.asarray(total)
+                owned.add(edge)
+            pending[edge] = total
+
+    for edge, cotangent in roots:
+        deliver(edge, cotangent, True)
+
+    while heap:
+        node = heappop(heap)[1]
+        g = pending.pop(node)
+        owned.discard(node)
+        for watcher in node.watchers or ():
+            tensor = watcher()
+            if tensor is not None:
+                tensor._accumulate(g, True)
+        if node.saved is None:
+            raise GraphError(
+                f"backward: the graph through {node.op.name} was freed by an earlier backward pass\n"
+                "Pass retain_graph=True to the first pass to go through it again."
+            )
+        for edge, cotangent, shared in node.pull(g, revive, wanted):
+            if not isinstance(cotangent, Bundle):
+                if cotangent.shape != edge.shape:
+                    raise GraphError(
+                        f"backward: {node.op.name} returned a gradient of shape {tuple(cotangent.shape)} for an "
+                        f"operand of shape {tuple(edge.shape)}"
+                    )
+                if cotangent.dtype != edge.dtype:
+                    cast = cotangent.astype if revive is None else cotangent.to
+                    cotangent = cast(edge.dtype)
+            deliver(edge, cotangent, shared)
+        if not retain_graph:
+            node.release()

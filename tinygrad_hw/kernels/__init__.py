@@ -1,0 +1,1 @@
+"""Native loops over arrays: NumPy and Numba only, no Tensor in sight."""

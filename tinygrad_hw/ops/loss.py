@@ -1,0 +1,299 @@
+"""Loss functions. ``reduction`` is "mean", "sum" or "none" throughout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import DTypeError, ShapeError
+from ..kernels import rows
+from .activation import logsigmoid  # noqa: F401 (rules name it)
+from .core import composite, elementwise, primitive
+from .index import array_of, gather
+from .pointwise import (  # noqa: F401 (rules name them)
+    _clamp_min,
+    abs,
+    div,
+    exp,
+    ge,
+    gt,
+    log,
+    log1p,
+    lt,
+    mul,
+    neg,
+    sign,
+    square,
+    sub,
+    where,
+)  # fmt: skip
+from .reduce import _sum, log_softmax, mean, softmax, sum
+from .shape import one_hot, reshape
+
+
+def _reduce(name: str, losses, reduction: str):
+    if reduction == "mean":
+        return mean(losses)
+    if reduction == "sum":
+        return sum(losses)
+    if reduction == "none":
+        return losses
+    raise ValueError(f"{name}: expected reduction 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def _same_shape(name: str, input, target) -> None:
+    if tuple(input.shape) != tuple(target.shape):
+        raise ShapeError(
+            f"{name}: expected a target of shape {tuple(input.shape)}, got {tuple(target.shape)}\n"
+            "(n, 1) against (n) would broadcast to (n, n): reshape one of them."
+        )
+
+
+@composite
+def mse_loss(input, target, reduction="mean"):
+    """(x − t)².  Derivation: 2(x − t), divided by n under the mean."""
+    _same_shape("mse_loss", input, target)
+    return _reduce("mse_loss", square(sub(input, target)), reduction)
+
+
+@composite
+def l1_loss(input, target, reduction="mean"):
+    """|x − t|.  Derivation: sign(x − t), 0 at 0."""
+    _same_shape("l1_loss", input, target)
+    return _reduce("l1_loss", abs(sub(input, target)), reduction)
+
+
+@composite
+def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
+    """½d²/β where |d| = |x − t| < β, else |d| − β/2.  Derivation: d/β, else sign d.  Source: Girshick 2015, eq. 3."""
+    _same_shape("smooth_l1_loss", input, target)
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: expected beta >= 0, got {beta}")
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    return _reduce("smooth_l1_loss", div(_huber(sub(input, target), float(beta)), float(beta)), reduction)
+
+
+@composite
+def huber_loss(input, target, reduction="mean", delta=1.0):
+    """½d² where |d| = |x − t| < δ, else δ(|d| − δ/2).  Derivation: d, else δ sign d.  Source: Huber 1964."""
+    _same_shape("huber_loss", input, target)
+    if delta <= 0:
+        raise ValueError(f"huber_loss: expected delta > 0, got {delta}")
+    return _reduce("huber_loss", _huber(sub(input, target), float(delta)), reduction)
+
+
+@elementwise(loops=True)
+def _huber(input, delta):
+    return where(abs(input) < delta, input * input * 0.5, delta * (abs(input) - delta * 0.5))
+
+
+@_huber.vjp
+def _(g, input, delta):
+    return g * where(lt(abs(input), delta), input, sign(input) * delta)
+
+
+@composite
+def binary_cross_entropy(input, target, weight=None, reduction="mean"):
+    """−(t ln p + (1 − t) ln(1 − p)) of probabilities p, each logarithm cut at −100 as in PyTorch.
+
+    Derivation: (p − t)/(p(1 − p)), with p(1 − p) kept from 0 by 1e-12.
+    """
+    _same_shape("binary_cross_entropy", input, target)
+    p = array_of(input)
+    if p.size and not (0 <= p.min() and p.max() <= 1):
+        raise ValueError(
+            f"binary_cross_entropy: expected probabilities in [0, 1], got {p.min()} … {p.max()}\n"
+            "For logits use binary_cross_entropy_with_logits."
+        )
+    losses = _bce(input, target)
+    if weight is not None:
+        losses = mul(losses, weight)
+    return _reduce("binary_cross_entropy", losses, reduction)
+
+
+def _log_cut(p):
+    return where(p > 0, where(log(p) > -100, log(p), -100.0), -100.0)
+
+
+@elementwise(2, loops=True)
+def _bce(input, target):
+    first = _log_cut(input) * target
+    return -(first + _log_cut_complement(input) * (1 - target))
+
+
+def _log_cut_complement(p):
+    return where(p < 1, where(log1p(-p) > -100, log1p(-p), -100.0), -100.0)
+
+
+@_bce.vjp("input")
+def _(g, input, target):
+    spread = input * (1 - input)
+    return g * ((input - target) / where(gt(spread, 1e-12), spread, 1e-12))
+
+
+@_bce.vjp("target")
+def _(g, input):
+    return g * (_clamp_min(log1p(-input), -100.0) - _clamp_min(log(input), -100.0))
+
+
+@composite
+def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
+    """−(w t ln σ(x) + (1 − t) ln σ(−x)) of logits x, w = pos_weight.  Derivation: σ(x) − t for w = 1."""
+    _same_shape("binary_cross_entropy_with_logits", input, target)
+    negative = mul(sub(1, target), logsigmoid(neg(input)))
+    positive = mul(target, logsigmoid(input))
+    if pos_weight is not None:
+        positive = mul(positive, pos_weight)
+    losses = neg(positive + negative)
+    if weight is not None:
+        losses = mul(losses, weight)
+    return _reduce("binary_cross_entropy_with_logits", losses, reduction)
+
+
+@composite
+def kl_div(input, target, reduction="mean", log_target=False):
+    """t(ln t − x) with x the logarithm of the model's probabilities; "batchmean" divides the sum by the batch.
+
+    Derivation: −t with respect to x, ln t + 1 − x with respect to t.
+    """
+    if log_target:
+        losses = mul(exp(target), sub(target, input))
+    else:
+        losses = sub(_xlogx(target), mul(target, input))
+    if reduction == "batchmean":
+        return div(sum(losses), float(input.shape[0] if input.shape else 1))
+    return _reduce("kl_div", losses, reduction)
+
+
+@elementwise(loops=True)
+def _xlogx(input):
+    return where(input == 0, 0.0, input * log(input))
+
+
+@_xlogx.vjp
+def _(g, input):
+    return g * (log(input) + 1)
+
+
+def _class_targets(name: str, input, target) -> tuple[np.ndarray, int, int]:
+    """Integer targets, the dimension of the classes in ``input`` and their number."""
+    shape = tuple(input.shape)
+    dim = 0 if len(shape) == 1 else 1
+    labels = array_of(target)
+    if not shape or labels.shape != shape[:dim] + shape[dim + 1 :]:
+        raise ShapeError(
+            f"{name}: expected input (n, classes, …) and target (n, …), got {shape} and {labels.shape}"
+        )
+    if labels.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: expected integer class indices as target, got {labels.dtype}")
+    return labels, dim, shape[dim]
+
+
+def _check_classes(name: str, labels: np.ndarray, kept, classes: int) -> None:
+    used = labels if kept is None else labels[kept]
+    if used.size and (used.min() < 0 or used.max() >= classes):
+        bad = used.min() if used.min() < 0 else used.max()
+        raise IndexError(f"{name}: expected class indices in [0, {classes - 1}], got {bad}")
+
+
+@composite
+def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    """−input[target] of log-probabilities; the mean is weighted by the targets' class weights.
+
+    Shapes: input (n, C, …) or (C), target (n, …) or (). Derivation: −weight at the target, 0 elsewhere.
+    """
+    labels, dim, classes = _class_targets("nll_loss", input, target)
+    kept = labels != ignore_index
+    _check_classes("nll_loss", labels, kept, classes)
+    safe = np.where(kept, labels, 0)
+    factor = kept.astype(input.dtype)
+    if weight is not None:
+        weights = array_of(weight)
+        if weights.shape != (classes,):
+            raise ShapeError(f"nll_loss: expected a weight of shape {(classes,)}, got {weights.shape}")
+        factor = factor * weights[safe].astype(input.dtype)
+    picked = reshape(gather(input, dim, np.expand_dims(safe, dim)), labels.shape)
+    losses = neg(where(kept, mul(picked, factor), 0.0))
+    if reduction != "mean":
+        return _reduce("nll_loss", losses, reduction)
+    return div(sum(losses), input.dtype.type(factor.sum()))
+
+
+@composite
+def cross_entropy(
+    input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
+):
+    """−Σ t ln softmax(x), for class indices or class probabilities t.
+
+    Shapes: input (n, C, …) or (C), target (n, …) or () of integers, or shaped as input.
+    Derivation: the gradient of the logits is softmax(x) − onehot(t), divided by n under the mean.
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: expected label_smoothing in [0, 1], got {label_smoothing}")
+    if input.dtype.kind != "f":
+        raise DTypeError(f"cross_entropy: expected floating point logits, got {input.dtype}")
+    if target.dtype.kind == "f":
+        return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
+    labels, dim, classes = _class_targets("cross_entropy", input, target)
+    if len(input.shape) == 2 and weight is None and not label_smoothing and reduction in ("mean", "sum"):
+        hidden = (labels == ignore_index).any() if ignore_index >= 0 or labels.min(initial=0) < 0 else False
+        if not hidden and classes and len(labels):
+            return _cross_entropy(input, labels, reduction)
+    scores = log_softmax(input, dim)
+    loss = nll_loss(scores, target, weight, ignore_index, reduction)
+    if not label_smoothing:
+        return loss
+    # The smoothed target is (1 − s) onehot + s/C: the second part meets all classes alike.
+    kept = labels != ignore_index
+    weights = np.ones(classes, input.dtype) if weight is None else array_of(weight).astype(input.dtype)
+    column = weights.reshape([-1 if d == dim else 1 for d in range(len(input.shape))])
+    spread = where(kept, neg(_sum(mul(scores, column), (dim,), False)), 0.0)
+    if reduction == "mean":
+        total = weights[np.where(kept, labels, 0)][kept].sum()
+        spread = div(sum(spread), input.dtype.type(total))
+    elif reduction == "sum":
+        spread = sum(spread)
+    return mul(loss, 1 - label_smoothing) + mul(spread, label_smoothing / classes)
+
+
+def _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing):
+    _same_shape("cross_entropy", input, target)
+    dim = 0 if len(input.shape) == 1 else 1
+    classes = input.shape[dim]
+    if label_smoothing:
+        target = mul(target, 1 - label_smoothing) + label_smoothing / classes
+    terms = mul(log_softmax(input, dim), target)
+    if weight is not None:
+        column = array_of(weight).astype(input.dtype)
+        terms = mul(terms, column.reshape([-1 if d == dim else 1 for d in range(len(input.shape))]))
+    losses = neg(_sum(terms, (dim,), False))
+    if reduction == "mean":
+        n = losses.size if isinstance(losses, np.ndarray) else int(np.prod(losses.shape))
+        return div(sum(losses), float(n))
+    return _reduce("cross_entropy", losses, reduction)
+
+
+@primitive
+def _cross_entropy(input, target, *, reduction):
+    """Logits (n, C) and class indices (n): one pass over each row."""
+    target = np.asarray(target)
+    _check_classes("cross_entropy", target, None, input.shape[1])
+    losses = np.empty(len(input), input.dtype)
+    rows.cross_entropy(losses, np.ascontiguousarray(input), np.ascontiguousarray(target, np.int64))
+    total = losses.sum()
+    return total / input.dtype.type(len(input)) if reduction == "mean" else total
+
+
+def _cross_entropy_kernel(g, input, target, reduction):
+    n = len(input)
+    scale = g / g.dtype.type(n) if reduction == "mean" else g
+    out = np.empty(input.shape, input.dtype)
+    target = np.ascontiguousarray(target, np.int64)
+    rows.cross_entropy_vjp(out, np.full(n, scale, input.dtype), np.ascontiguousarray(input), target)
+    return out
+
+
+@_cross_entropy.vjp(kernel=_cross_entropy_kernel)
+def _(g, input, target, reduction):
+    error = softmax(input, 1) - one_hot(array_of(target), input.shape[1]).astype(input.dtype)
+    return error * (div(g, float(len(input))) if reduction == "mean" else g)

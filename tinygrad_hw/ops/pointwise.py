@@ -1,0 +1,506 @@
+"""Arithmetic, powers, exponentials and comparisons, element by element.
+
+Where a rule states only what changes, ``g`` is the cotangent, ``input`` and ``other`` the operands and ``out`` the
+result. Operands broadcast; gradients are summed back to the operands' shapes by the graph, not here.
+"""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import DTypeError
+from .core import composite, elementwise, primitive
+
+_TWO_OVER_SQRT_PI = 2 / pi**0.5
+
+
+def _add(input, other, alpha):
+    return np.add(input, other) if alpha == 1 else np.add(input, np.multiply(other, alpha))
+
+
+@elementwise(2, numpy=lambda a, b, alpha=1: _add(a, b, alpha))
+def add(input, other, alpha=1):
+    """input + alpha · other.  Derivation: ∂/∂input = 1, ∂/∂other = alpha."""
+    return input + alpha * other
+
+
+@add.vjp("input")
+def _(g):
+    return g
+
+
+@add.vjp("other")
+def _(g, alpha):
+    return g if alpha == 1 else g * alpha
+
+
+def _sub(input, other, alpha=1):
+    if input.dtype.kind == "b":
+        raise DTypeError("sub: expected numbers, got bool\nUse logical_xor or `~` on masks.")
+    return np.subtract(input, other) if alpha == 1 else np.subtract(input, np.multiply(other, alpha))
+
+
+@elementwise(2, numpy=_sub)
+def sub(input, other, alpha=1):
+    """input − alpha · other.  Derivation: ∂/∂input = 1, ∂/∂other = −alpha."""
+    return input - alpha * other
+
+
+@sub.vjp("input")
+def _(g):
+    return g
+
+
+@sub.vjp("other")
+def _(g, alpha):
+    return -g if alpha == 1 else g * -alpha
+
+
+@elementwise(2, numpy=np.multiply)
+def mul(input, other):
+    """input · other.  Derivation: ∂(xy)/∂x = y, ∂(xy)/∂y = x."""
+    return input * other
+
+
+@mul.vjp("input")
+def _(g, other):
+    return g * other
+
+
+@mul.vjp("other")
+def _(g, input):
+    return g * input
+
+
+def _divide(input, other):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        return np.true_divide(input, other)
+
+
+@elementwise(2, numpy=_divide, kind="float")
+def div(input, other):
+    """input / other; integers give floats.  Derivation: ∂(x/y)/∂x = 1/y, ∂(x/y)/∂y = −(x/y)/y."""
+    return input / other
+
+
+@div.vjp("input")
+def _(g, other):
+    return div(g, other)
+
+
+@div.vjp("other")
+def _(g, other, out):
+    return -div(g * out, other)
+
+
+def _power(input, other):
+    if input.dtype.kind in "iu" and np.any(np.less(other, 0)):
+        raise DTypeError("pow: expected exponents >= 0 for integers, got a negative one")
+    with np.errstate(all="ignore"):
+        return np.power(input, other)
+
+
+@composite
+def pow(input, exponent):
+    """input ** exponent, either a number or both tensors.
+
+    Derivation: ∂xᵃ/∂x = a xᵃ⁻¹ (0 where a = 0), ∂xᵃ/∂a = xᵃ ln x (0 where x = 0 and a ≥ 0).
+    """
+    if isinstance(exponent, int | float) and not isinstance(exponent, bool):
+        return square(input) if exponent == 2 else _pow_number(input, exponent)
+    return _pow(input, exponent)
+
+
+@elementwise(numpy=lambda input, exponent: _power(*_promote_number(input, exponent)))
+def _pow_number(input, exponent):
+    return input**exponent
+
+
+def _promote_number(input, exponent):
+    dtype = dtypes.result_type(input, exponent)
+    return np.asarray(input, dtype), dtype.type(exponent)
+
+
+@_pow_number.vjp
+def _(g, input, exponent):
+    return g * 0.0 if exponent == 0 else g * (exponent * pow(input, exponent - 1))
+
+
+@elementwise(2, numpy=_power)
+def _pow(input, other):
+    return input**other
+
+
+@_pow.vjp("input")
+def _(g, input, other):
+    safe = where(eq(other, 0), 1.0, other)
+    return where(eq(other, 0), 0.0, g * (other * _pow(input, safe - 1)))
+
+
+@_pow.vjp("other")
+def _(g, input, other, out):
+    flat = logical_and(eq(input, 0), ge(other, 0))
+    return where(flat, 0.0, g * (out * log(where(flat, 1.0, input))))
+
+
+def _negative(input):
+    if input.dtype.kind == "b":
+        raise DTypeError("neg: expected numbers, got bool\nUse `~` or logical_not on masks.")
+    return np.negative(input)
+
+
+@elementwise(numpy=_negative)
+def neg(input):
+    """−input.  Derivation: ∂(−x)/∂x = −1."""
+    return -input
+
+
+@neg.vjp
+def _(g):
+    return -g
+
+
+@elementwise(numpy=np.abs)
+def abs(input):
+    """|input|.  Derivation: ∂|x|/∂x = sign x, 0 at 0."""
+    return abs(input)
+
+
+@abs.vjp
+def _(g, input):
+    return g * sign(input)
+
+
+@elementwise(numpy=np.sign)
+def sign(input):
+    """−1, 0 or 1 by the sign of input.  Derivation: constant but for the jump at 0, so the derivative is 0."""
+    return sign(input)
+
+
+@sign.vjp
+def _(g):
+    return g * 0.0
+
+
+def _silent(function):
+    """``function`` of NumPy without its warnings: infinities and NaN are results here, as in native loops."""
+
+    def run(*args):
+        with np.errstate(all="ignore"):
+            return function(*args)
+
+    return run
+
+
+@elementwise(kind="float")
+def exp(input):
+    """eˣ.  Derivation: (eˣ)' = eˣ."""
+    return exp(input)
+
+
+@exp.vjp
+def _(g, out):
+    return g * out
+
+
+@elementwise(kind="float")
+def expm1(input):
+    """eˣ − 1, exact near 0.  Derivation: (eˣ − 1)' = eˣ = out + 1."""
+    return expm1(input)
+
+
+@expm1.vjp
+def _(g, out):
+    return g * (out + 1)
+
+
+@elementwise(kind="float")
+def log(input):
+    """ln x.  Derivation: (ln x)' = 1/x."""
+    return log(input)
+
+
+@log.vjp
+def _(g, input):
+    return g / input
+
+
+@elementwise(kind="float")
+def log1p(input):
+    """ln(1 + x), exact near 0.  Derivation: 1/(1 + x)."""
+    return log1p(input)
+
+
+@log1p.vjp
+def _(g, input):
+    return g / (input + 1)
+
+
+@elementwise(kind="float", numpy=_silent(np.sqrt))
+def sqrt(input):
+    """√x.  Derivation: (√x)' = 1/(2√x)."""
+    return sqrt(input)
+
+
+@sqrt.vjp
+def _(g, out):
+    return div(g, out * 2)
+
+
+@elementwise(kind="float")
+def rsqrt(input):
+    """1/√x.  Derivation: (x^(−1/2))' = −½ x^(−3/2) = −½ out³."""
+    return 1 / sqrt(input)
+
+
+@rsqrt.vjp
+def _(g, out):
+    return g * (out * out * out * -0.5)
+
+
+@elementwise(numpy=np.square)
+def square(input):
+    """x².  Derivation: (x²)' = 2x."""
+    return input * input
+
+
+@square.vjp
+def _(g, input):
+    return g * (input * 2)
+
+
+@elementwise(kind="float", numpy=_silent(np.reciprocal))
+def reciprocal(input):
+    """1/x.  Derivation: (1/x)' = −1/x² = −out²."""
+    return 1 / input
+
+
+@reciprocal.vjp
+def _(g, out):
+    return -(g * (out * out))
+
+
+@elementwise(kind="float")
+def sin(input):
+    """sin x, x in radians.  Derivation: cos x."""
+    return sin(input)
+
+
+@sin.vjp
+def _(g, input):
+    return g * cos(input)
+
+
+@elementwise(kind="float")
+def cos(input):
+    """cos x, x in radians.  Derivation: −sin x."""
+    return cos(input)
+
+
+@cos.vjp
+def _(g, input):
+    return -(g * sin(input))
+
+
+@elementwise(kind="float")
+def erf(input):
+    """2/√π ∫₀ˣ e^(−t²) dt.  Derivation: the integrand, 2/√π e^(−x²)."""
+    return erf(input)
+
+
+@erf.vjp
+def _(g, input):
+    return g * (exp(-(input * input)) * _TWO_OVER_SQRT_PI)
+
+
+@elementwise(2, numpy=np.maximum)
+def maximum(input, other):
+    """The larger of the two, NaN where either is.  Derivation: 1 for the larger, ½ each at a tie."""
+    return maximum(input, other)
+
+
+@maximum.vjp("input")
+def _(g, input, other):
+    return g * where(gt(input, other), 1.0, where(eq(input, other), 0.5, 0.0))
+
+
+@maximum.vjp("other")
+def _(g, input, other):
+    return g * where(lt(input, other), 1.0, where(eq(input, other), 0.5, 0.0))
+
+
+@elementwise(2, numpy=np.minimum)
+def minimum(input, other):
+    """The smaller of the two, NaN where either is.  Derivation: 1 for the smaller, ½ each at a tie."""
+    return minimum(input, other)
+
+
+@minimum.vjp("input")
+def _(g, input, other):
+    return g * where(lt(input, other), 1.0, where(eq(input, other), 0.5, 0.0))
+
+
+@minimum.vjp("other")
+def _(g, input, other):
+    return g * where(gt(input, other), 1.0, where(eq(input, other), 0.5, 0.0))
+
+
+@primitive
+def clone(input):
+    """A copy.  Derivation: the identity."""
+    return input.copy()
+
+
+@clone.vjp
+def _(g):
+    return g
+
+
+@composite
+def clamp(input, min=None, max=None):
+    """input cut to [min, max]; either may be absent, a number, or a tensor that broadcasts.
+
+    Derivation: 1 inside and at the bounds, 0 outside; a tensor bound takes the gradient where it cuts.
+    """
+    if min is None and max is None:
+        raise ValueError("clamp: expected min or max, got neither")
+    if min is not None:
+        input = _clamp_min(input, min)
+    return input if max is None else _clamp_max(input, max)
+
+
+@elementwise(2, numpy=np.maximum)
+def _clamp_min(input, other):
+    return maximum(input, other)
+
+
+@_clamp_min.vjp("input")
+def _(g, input, other):
+    return g * where(ge(input, other), 1.0, 0.0)
+
+
+@_clamp_min.vjp("other")
+def _(g, input, other):
+    return g * where(lt(input, other), 1.0, 0.0)
+
+
+@elementwise(2, numpy=np.minimum)
+def _clamp_max(input, other):
+    return minimum(input, other)
+
+
+@_clamp_max.vjp("input")
+def _(g, input, other):
+    return g * where(le(input, other), 1.0, 0.0)
+
+
+@_clamp_max.vjp("other")
+def _(g, input, other):
+    return g * where(gt(input, other), 1.0, 0.0)
+
+
+@primitive
+def where(condition, input, other):
+    """input where condition holds, else other; all three broadcast.
+
+    Derivation: the gradient passes to the side that was taken.
+    """
+    mask = np.asarray(condition)
+    if mask.dtype.kind != "b":
+        raise DTypeError(f"where: expected a bool condition, got {mask.dtype}")
+    dtype = dtypes.result_type(input, other)
+    return np.where(mask, np.asarray(input, dtype), np.asarray(other, dtype))
+
+
+where.broadcasts = True
+
+
+@where.vjp("input")
+def _(g, condition):
+    return where(condition, g, 0.0)
+
+
+@where.vjp("other")
+def _(g, condition):
+    return where(condition, 0.0, g)
+
+
+@elementwise(2, numpy=np.equal, kind="bool")
+def eq(input, other):
+    """Whether the elements are equal."""
+    return input == other
+
+
+@elementwise(2, numpy=np.not_equal, kind="bool")
+def ne(input, other):
+    """Whether the elements differ (NaN differs from itself)."""
+    return input != other
+
+
+@elementwise(2, numpy=np.less, kind="bool")
+def lt(input, other):
+    """input < other."""
+    return input < other
+
+
+@elementwise(2, numpy=np.less_equal, kind="bool")
+def le(input, other):
+    """input ≤ other."""
+    return input <= other
+
+
+@elementwise(2, numpy=np.greater, kind="bool")
+def gt(input, other):
+    """input > other."""
+    return input > other
+
+
+@elementwise(2, numpy=np.greater_equal, kind="bool")
+def ge(input, other):
+    """input ≥ other."""
+    return input >= other
+
+
+@elementwise(2, numpy=np.logical_and, kind="bool")
+def logical_and(input, other):
+    """Whether both are nonzero."""
+    return input != 0 and other != 0
+
+
+@elementwise(2, numpy=np.logical_or, kind="bool")
+def logical_or(input, other):
+    """Whether either is nonzero."""
+    return input != 0 or other != 0
+
+
+@elementwise(2, numpy=np.logical_xor, kind="bool")
+def logical_xor(input, other):
+    """Whether exactly one is nonzero."""
+    return (input != 0) != (other != 0)
+
+
+@elementwise(numpy=np.logical_not, kind="bool")
+def logical_not(input):
+    """Whether input is zero."""
+    return input == 0
+
+
+@elementwise(numpy=np.isnan, kind="bool")
+def isnan(input):
+    """Whether input is not a number."""
+    return input != input
+
+
+@elementwise(numpy=np.isinf, kind="bool")
+def isinf(input):
+    """Whether input is +∞ or −∞."""
+    return abs(input) == np.inf
+
+
+@elementwise(numpy=np.isfinite, kind="bool")
+def isfinite(input):
+    """Whether input is neither infinite nor NaN."""
+    return abs(input) < np.inf

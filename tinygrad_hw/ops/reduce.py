@@ -1,0 +1,454 @@
+"""Reductions over one, several or all dimensions, cumulative sums, and softmax with its relatives."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import DTypeError, ShapeError
+from ..kernels import rows
+from .core import composite, primitive, view
+from .index import take_along_dim
+from .pointwise import abs, div, eq, exp, maximum, minimum, mul, ne, pow, square, sub, where
+from .shape import _sizes, cat, flip, narrow, normalize_dim, normalize_dims, reshape, squeeze
+
+
+class ValuesIndices(NamedTuple):
+    """What reductions that choose an element return: the values, and where they stood (int64)."""
+
+    values: object
+    indices: object
+
+
+def _shape(input) -> tuple[int, ...]:
+    return np.shape(input) if isinstance(input, int | float) else tuple(input.shape)
+
+
+def _spread(g, input_shape, dims, keepdim):
+    """Undo a sum: ``g`` repeated along the dimensions that were summed."""
+    if not keepdim:
+        kept = tuple(1 if i in dims else n for i, n in enumerate(input_shape))
+        g = reshape(g, kept)
+    return _expand(g, tuple(input_shape))
+
+
+def sum_to_shape(g, shape: tuple[int, ...]):
+    """Undo broadcasting: ``g`` summed over the dimensions along which ``shape`` was repeated."""
+    extra = len(g.shape) - len(shape)
+    dims = tuple(range(extra)) + tuple(
+        i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1
+    )
+    if dims:
+        g = _sum(g, dims, False)
+    return g if tuple(g.shape) == tuple(shape) else reshape(g, shape)
+
+
+@composite
+def expand(input, *sizes):
+    """input repeated along dimensions of size 1 to ``sizes`` (−1: as it is); shares memory.
+
+    Derivation: a repeated element enters once for each place, so the gradient is summed over the places.
+    """
+    old = tuple(input.shape)
+    new = _sizes("expand", sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)
+    extra = len(new) - len(old)
+    full = tuple(
+        old[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(new)
+    )
+    if extra < 0 or any(n < 0 for n in full) or any(
+        m not in (1, n) for m, n in zip(old, full[extra:], strict=True)
+    ):
+        raise ShapeError(f"expand: expected sizes that {old} can be repeated to, got {new}")
+    return _expand(input, full)
+
+
+@view
+def _expand(input, *, shape):
+    return np.broadcast_to(input, shape)
+
+
+@_expand.vjp
+def _(g, input_shape):
+    return sum_to_shape(g, input_shape)
+
+
+@composite
+def broadcast_to(input, shape):
+    """As expand."""
+    return expand(input, shape)
+
+
+@composite
+def sum(input, dim=None, keepdim=False, *, dtype=None):
+    """Σ over ``dim`` (an int, a tuple or None for all); integers and bools are summed in int64.
+
+    Derivation: each element enters with weight 1, so the cotangent is repeated.
+    """
+    if dtype is not None:
+        input = _cast(input, dtypes.check(dtype, "sum"))
+    return _sum(input, normalize_dims("sum", dim, len(_shape(input))), keepdim)
+
+
+@primitive
+def _sum(input, *, dims, keepdim):
+    dtype = dtypes.int64 if input.dtype.kind in "biu" else None
+    return np.add.reduce(input, dims, dtype, None, keepdim)
+
+
+@_sum.vjp
+def _(g, input_shape, dims, keepdim):
+    return _spread(g, input_shape, dims, keepdim)
+
+
+@primitive
+def _cast(input, *, dtype):
+    """input in another element type.  Derivation: the identity, back in the type it came from."""
+    return input if input.dtype == dtype else input.astype(dtype)
+
+
+@_cast.vjp
+def _(g):
+    return g  # the graph casts a gradient to its operand's type
+
+
+def _count(shape, dims) -> int:
+    n = 1
+    for d in dims:
+        n *= shape[d]
+    return n
+
+
+@composite
+def mean(input, dim=None, keepdim=False, *, dtype=None):
+    """Σ/n over ``dim``.  Derivation: each of the n elements enters with weight 1/n."""
+    if dtype is not None:
+        input = _cast(input, dtypes.check(dtype, "mean"))
+    if input.dtype.kind != "f":
+        raise DTypeError(f"mean: expected floating point, got {input.dtype}\nConvert with .float().")
+    dims = normalize_dims("mean", dim, input.ndim)
+    n = _count(input.shape, dims)
+    return div(_sum(input, dims, keepdim), float(n))
+
+
+@composite
+def var(input, dim=None, *, correction=1, keepdim=False):
+    """Σ(x − mean)²/(n − correction) over ``dim``.
+
+    Derivation: ∂/∂xᵢ = 2(xᵢ − mean)/(n − correction); what xᵢ does to the mean cancels, as Σ(x − mean) = 0.
+    """
+    dims = normalize_dims("var", dim, input.ndim)
+    centered = sub(input, mean(input, dims, True))
+    n = _count(input.shape, dims) - correction
+    return div(_sum(square(centered), dims, keepdim), float(n if n > 0 else 0))
+
+
+@composite
+def std(input, dim=None, *, correction=1, keepdim=False):
+    """√var, by way of the norm of x − mean.
+
+    Derivation: ∂/∂xᵢ = (xᵢ − mean)/((n − correction) std), 0 where std is 0.
+    """
+    dims = normalize_dims("std", dim, input.ndim)
+    centered = sub(input, mean(input, dims, True))
+    n = _count(input.shape, dims) - correction
+    with np.errstate(all="ignore"):
+        return div(_norm2(centered, dims, keepdim), float(np.sqrt(float(n if n > 0 else 0))))
+
+
+@composite
+def prod(input, dim=None, keepdim=False, *, dtype=None):
+    """Π over ``dim`` or all elements, halving the range until one factor is left.
+
+    Derivation: ∂(xy) = y ∂x + x ∂y at each halving, so the gradient is the product of the other factors, right at
+    zeros too, where dividing the product by xᵢ would not be.
+    """
+    if dtype is not None:
+        input = _cast(input, dtypes.check(dtype, "prod"))
+    elif input.dtype.kind in "biu":
+        input = _cast(input, dtypes.int64)
+    shape = tuple(input.shape)
+    if dim is None:
+        input, dim = reshape(input, (-1,)), 0
+        kept = (1,) * len(shape) if keepdim else ()
+    else:
+        dim = normalize_dim("prod", dim, len(shape))
+        kept = tuple(
+            1 if i == dim else n for i, n in enumerate(shape) if keepdim or i != dim
+        )
+        if not shape:
+            return input
+    while (n := input.shape[dim]) > 1:
+        half = n // 2
+        product = mul(narrow(input, dim, 0, half), narrow(input, dim, half, half))
+        input = cat((product, narrow(input, dim, n - 1, 1)), dim) if n % 2 else product
+    if input.shape[dim] == 0:
+        input = _sum(input, (dim,), True) + 1
+    return reshape(input, kept)
+
+
+@composite
+def norm(input, p="fro", dim=None, keepdim=False):
+    """(Σ|x|ᵖ)^(1/p) over ``dim``; p may be ±inf, 0 (the count of nonzeros) or "fro" (2).
+
+    Derivation: ∂/∂x = sign(x) |x|ᵖ⁻¹ / normᵖ⁻¹; for p = 2, x/norm, and 0 where the norm is 0.
+    """
+    dims = normalize_dims("norm", dim, input.ndim)
+    if p in ("fro", 2):
+        return _norm2(input, dims, keepdim)
+    if not isinstance(p, int | float):
+        raise ValueError(f"norm: expected a number or 'fro' as p, got {p!r}")
+    if p == np.inf:
+        return amax(abs(input), dims, keepdim)
+    if p == -np.inf:
+        return amin(abs(input), dims, keepdim)
+    if p == 0:
+        return _sum(_cast(ne(input, 0), input.dtype), dims, keepdim)
+    if p == 1:
+        return _sum(abs(input), dims, keepdim)
+    total = _sum(pow(abs(input), p), dims, keepdim)
+    empty = eq(total, 0)  # x^(1/p) has no slope at 0; the norm's gradient there is taken as 0
+    return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p))
+
+
+@primitive
+def _norm2(input, *, dims, keepdim):
+    if input.dtype.kind != "f":
+        raise DTypeError(f"norm: expected floating point, got {input.dtype}\nConvert with .float().")
+    # Scaling by the largest element keeps squares of 1e30 from overflowing and of 1e-30 from vanishing.
+    top = np.max(np.abs(input), axis=dims, keepdims=True, initial=0)
+    top = np.where((top == 0) | ~np.isfinite(top), input.dtype.type(1), top)
+    total = np.add.reduce(np.square(input / top), dims, None, None, True)
+    out = np.sqrt(total) * top
+    return out if keepdim else out.reshape([n for i, n in enumerate(out.shape) if i not in dims])
+
+
+@_norm2.vjp
+def _(g, input, out, input_shape, dims, keepdim):
+    flat = eq(out, 0)
+    scale = where(flat, 0.0, div(g, where(flat, 1.0, out)))
+    return input * _spread(scale, input_shape, dims, keepdim)
+
+
+@primitive
+def amax(input, *, dim=None, keepdim=False):
+    """The largest element over ``dim``.  Derivation: 1/m for each of the m elements that attain it."""
+    return _extreme("amax", np.maximum, input, dim, keepdim)
+
+
+@primitive
+def amin(input, *, dim=None, keepdim=False):
+    """The smallest element over ``dim``.  Derivation: 1/m for each of the m elements that attain it."""
+    return _extreme("amin", np.minimum, input, dim, keepdim)
+
+
+def _extreme(name, ufunc, input, dim, keepdim):
+    dims = normalize_dims(name, dim, input.ndim)
+    if _count(input.shape, dims) == 0 and dims:
+        raise ShapeError(f"{name}: expected elements to choose from, got shape {input.shape}, dim {dim}")
+    return ufunc.reduce(input, dims, None, None, keepdim)
+
+
+@amax.vjp
+@amin.vjp
+def _(g, input, out, input_shape, dim, keepdim):
+    dims = normalize_dims("amax", dim, len(input_shape))
+    attained = _cast(eq(input, _spread(out, input_shape, dims, keepdim)), g.dtype)
+    share = div(attained, _sum(attained, dims, True))
+    return _spread(g, input_shape, dims, keepdim) * share
+
+
+@composite
+def max(input, dim=None, keepdim=False):
+    """The largest element of all, or (values, indices) along ``dim``; with a tensor as ``dim``, maximum.
+
+    Derivation: of all, as amax; along a dim, 1 for the element whose index is returned.
+    """
+    return _choose(input, dim, keepdim, amax, argmax, maximum)
+
+
+@composite
+def min(input, dim=None, keepdim=False):
+    """The smallest element of all, or (values, indices) along ``dim``; with a tensor as ``dim``, minimum.
+
+    Derivation: of all, as amin; along a dim, 1 for the element whose index is returned.
+    """
+    return _choose(input, dim, keepdim, amin, argmin, minimum)
+
+
+def _choose(input, dim, keepdim, extreme, locate, pairwise):
+    if dim is None:
+        return extreme(input)
+    if not isinstance(dim, int | np.integer):
+        return pairwise(input, dim)
+    at = locate(input, dim, True)
+    values = input if not _shape(input) else take_along_dim(input, at, dim)
+    if not keepdim and _shape(input):
+        values, at = squeeze(values, dim), squeeze(at, dim)
+    return ValuesIndices(values, at)
+
+
+@primitive
+def argmax(input, *, dim=None, keepdim=False):
+    """The index of the largest element over ``dim``, or into the flattened tensor; the first at ties."""
+    return _locate("argmax", np.argmax, input, dim, keepdim)
+
+
+@primitive
+def argmin(input, *, dim=None, keepdim=False):
+    """The index of the smallest element over ``dim``, or into the flattened tensor; the first at ties."""
+    return _locate("argmin", np.argmin, input, dim, keepdim)
+
+
+def _locate(name, function, input, dim, keepdim):
+    if dim is not None:
+        dim = normalize_dim(name, dim, input.ndim)
+        if not input.ndim:
+            return np.zeros((), np.int64)
+    if (input.size if dim is None else input.shape[dim]) == 0:
+        raise ShapeError(f"{name}: expected elements to choose from, got shape {input.shape}, dim {dim}")
+    return np.asarray(function(input, axis=dim, keepdims=keepdim), np.int64)
+
+
+argmax.differentiable = argmin.differentiable = False
+
+
+@primitive
+def all(input, *, dim=None, keepdim=False):
+    """Whether all elements over ``dim`` are nonzero."""
+    return np.all(input, axis=normalize_dims("all", dim, input.ndim), keepdims=keepdim)
+
+
+@primitive
+def any(input, *, dim=None, keepdim=False):
+    """Whether any element over ``dim`` is nonzero."""
+    return np.any(input, axis=normalize_dims("any", dim, input.ndim), keepdims=keepdim)
+
+
+all.differentiable = any.differentiable = False
+
+
+@composite
+def cumsum(input, dim, *, dtype=None):
+    """Σ over the elements up to each one along ``dim``.
+
+    Derivation: xᵢ enters all sums from i on, so the gradient is the cumulative sum from the end.
+    """
+    if dtype is not None:
+        input = _cast(input, dtypes.check(dtype, "cumsum"))
+    return _cumsum(input, normalize_dim("cumsum", dim, input.ndim))
+
+
+@primitive
+def _cumsum(input, *, dim):
+    dtype = dtypes.int64 if input.dtype.kind in "biu" else None
+    return np.cumsum(input, dim, dtype) if input.ndim else np.array(input, dtype)
+
+
+@_cumsum.vjp
+def _(g, dim):
+    return flip(_cumsum(flip(g, (dim,)), dim), (dim,)) if len(g.shape) else g
+
+
+def _by_rows(kernel, dim: int, *arrays: np.ndarray) -> np.ndarray:
+    """A row kernel along any dimension: ``dim`` goes last, and the others become rows."""
+    first = arrays[0]
+    if not first.ndim:
+        return _by_rows(kernel, 0, *[a.reshape(1) for a in arrays]).reshape(())
+    last = dim == first.ndim - 1
+    moved = arrays if last else [np.moveaxis(a, dim, -1) for a in arrays]
+    shape = moved[0].shape
+    n = shape[-1]
+    count = first.size // n if n else 0
+    out = np.empty((count, n), first.dtype)
+    kernel(out, *[np.ascontiguousarray(a).reshape(count, n) for a in moved])
+    out = out.reshape(shape)
+    return out if last else np.ascontiguousarray(np.moveaxis(out, -1, dim))
+
+
+def _float_dim(name: str, input, dim, dtype):
+    """The operand in a float type, and ``dim`` counted from the front."""
+    if dtype is not None:
+        input = _cast(input, dtypes.check(dtype, name))
+    if input.dtype.kind != "f":
+        raise DTypeError(f"{name}: expected floating point, got {input.dtype}\nConvert with .float().")
+    return input, normalize_dim(name, dim, input.ndim)
+
+
+@composite
+def softmax(input, dim, dtype=None):
+    """e^xᵢ/Σe^xⱼ along ``dim``, computed as e^(xᵢ − max x)/Σe^(xⱼ − max x).
+
+    Derivation: ∂sᵢ/∂xⱼ = sᵢ(δᵢⱼ − sⱼ), so the gradient is s(g − Σ g s).
+    """
+    return _softmax(*_float_dim("softmax", input, dim, dtype))
+
+
+@primitive
+def _softmax(input, *, dim):
+    return _by_rows(rows.softmax, dim, input)
+
+
+@_softmax.vjp(kernel=lambda g, out, dim: _by_rows(rows.softmax_vjp, dim, g, out))
+def _(g, out, dim):
+    return out * (g - _total(g * out, dim))
+
+
+def _total(x, dim):
+    return _sum(x, (dim,), True) if len(x.shape) else x
+
+
+@composite
+def log_softmax(input, dim, dtype=None):
+    """xᵢ − ln Σe^xⱼ along ``dim``.  Derivation: ∂/∂xⱼ = δᵢⱼ − softmaxⱼ, so the gradient is g − softmax Σg."""
+    return _log_softmax(*_float_dim("log_softmax", input, dim, dtype))
+
+
+@primitive
+def _log_softmax(input, *, dim):
+    return _by_rows(rows.log_softmax, dim, input)
+
+
+@_log_softmax.vjp(kernel=lambda g, out, dim: _by_rows(rows.log_softmax_vjp, dim, g, out))
+def _(g, out, dim):
+    return g - exp(out) * _total(g, dim)
+
+
+@composite
+def softmin(input, dim, dtype=None):
+    """softmax(−x).  Derivation: that of softmax, with the sign of the inner derivative."""
+    return softmax(-input, dim, dtype)
+
+
+@composite
+def logsumexp(input, dim, keepdim=False):
+    """ln Σe^x over ``dim``, computed as max x + ln Σe^(x − max x).  Derivation: softmax."""
+    if input.dtype.kind != "f":
+        input = _cast(input, dtypes.get_default_dtype())
+    return _logsumexp(input, normalize_dims("logsumexp", dim, input.ndim), keepdim)
+
+
+@primitive
+def _logsumexp(input, *, dims, keepdim):
+    if not input.ndim:
+        return input.copy()
+    kept = [i for i in range(input.ndim) if i not in dims]
+    n = _count(input.shape, dims)
+    shape = tuple(input.shape[i] for i in kept)
+    count = _count(shape, range(len(shape)))
+    if n == 0:
+        out = np.full(count, -np.inf, input.dtype)
+    else:
+        out = np.empty(count, input.dtype)
+        rows.logsumexp(out, np.ascontiguousarray(input.transpose(kept + list(dims))).reshape(count, n))
+    return out.reshape([1 if i in dims else m for i, m in enumerate(input.shape)] if keepdim else shape)
+
+
+@_logsumexp.vjp
+def _(g, input, out, input_shape, dims, keepdim):
+    spread = _spread(out, input_shape, dims, keepdim)
+    # A sum of −∞ alone has no softmax: its gradient is 0, not NaN.
+    flat = eq(spread, -np.inf)
+    weight = exp(input - where(flat, 0.0, spread))
+    return _spread(g, input_shape, dims, keepdim) * weight

@@ -1,0 +1,818 @@
+"""Tensor: an array, and how it came to be.
+
+``apply`` is the one entrance for operations on Tensors: it runs the operator's forward rule on the arrays and, where
+a gradient is needed, makes the node of the graph. Everything else here gives PyTorch's names to operators.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from . import dtypes, graph, ops
+from . import random as _random
+from .errors import DTypeError, GraphError, ShapeError
+from .graph import Node, run_backward
+from .ops import index as _index
+from .ops import reduce as _reduce
+from .ops import shape as _shape
+from .ops.core import Primitive, Recorded
+
+
+class Tensor(Recorded):
+    """An n-dimensional array that remembers the operations it came from.
+
+    ``Tensor(data)`` copies data (numbers, nested lists, an array, a Tensor) in the default float type; ``tensor(data)``
+    keeps its type. ``requires_grad`` tensors made by the user are leaves: ``backward`` puts gradients in their ``grad``.
+    """
+
+    # _version is shared by all tensors of the same memory: [changes in place, the last one's name, recorded ones].
+    # _view is (the tensor whose memory this shows, the view operations from there, recorded changes then), or None.
+    __slots__ = ("__weakref__", "_array", "_node", "_requires_grad", "_version", "_view", "grad")
+
+    __array_priority__ = 1000  # NumPy's operators leave `array + tensor` to Tensor.__radd__
+
+    def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
+        source = data._array if isinstance(data, Tensor) else data
+        self._init(np.array(source, dtypes.get_default_dtype()))
+        if requires_grad:
+            self.requires_grad = True
+
+    def _init(self, array: np.ndarray) -> None:
+        self._array = array
+        self._requires_grad = False
+        self._node: Node | None = None
+        self._version: list = [0, "", 0]
+        self._view: tuple | None = None
+        self.grad: Tensor | None = None
+
+    @classmethod
+    def _wrap(cls, array: np.ndarray) -> Tensor:
+        """A Tensor around ``array`` itself: no copy, no history."""
+        self = cls.__new__(cls)
+        self._array = array
+        self._requires_grad = False
+        self._node = None
+        self._version = [0, "", 0]
+        self._view = None
+        self.grad = None
+        return self
+
+    def _apply(self, op: Primitive, operands: tuple, attrs: tuple):
+        return apply(op, operands, attrs)
+
+    def _bump(self, name: str) -> None:
+        """Note that operation ``name`` has changed the array in place."""
+        version = self._version
+        version[0] += 1
+        version[1] = name
+
+    def _edge(self) -> Node | Tensor:
+        """Where this tensor's gradient goes: its node, or itself if it is a leaf."""
+        view = self._view
+        if view is not None and view[2] != self._version[2]:
+            self._replay()
+        return self if self._node is None else self._node
+
+    def _replay(self) -> None:
+        """Follow a recorded in-place change of the memory that this tensor is a view of."""
+        base, steps, _ = self._view  # type: ignore[misc]
+        with graph.enable_grad():
+            shown = base
+            for op, attrs in steps:
+                shown = apply(op, (shown,), attrs)
+        self._node = shown._node
+        self._requires_grad = shown._requires_grad
+        self._view = (base, steps, self._version[2])
+
+    def _accumulate(self, cotangent, shared: bool) -> None:
+        """Add a cotangent to ``grad``; one whose memory is ``shared`` with others is copied before it is kept."""
+        if isinstance(cotangent, Tensor):
+            self.grad = cotangent if self.grad is None else self.grad + cotangent
+        elif self.grad is None:
+            self.grad = Tensor._wrap(cotangent.copy() if shared else cotangent)
+        elif self.grad._requires_grad:
+            self.grad = self.grad + Tensor._wrap(cotangent)
+        else:
+            np.add(self.grad._array, cotangent, out=self.grad._array)
+            self.grad._bump("backward")
+
+    # What it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the dimensions."""
+        return self._array.shape
+
+    def size(self, dim: int | None = None):
+        """All sizes, or that of one dimension."""
+        shape = self._array.shape
+        return shape if dim is None else shape[_shape.normalize_dim("size", dim, len(shape))]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Element type, NumPy's."""
+        return self._array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self._array.ndim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._array.size
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._array.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floats."""
+        return self._array.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        return self._array.flags.c_contiguous
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded. Can be set on leaves of floating point type."""
+        if self._view is not None:
+            self._edge()
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._node is not None:
+            if not value:
+                raise GraphError(
+                    "requires_grad: expected a leaf, got the result of an operation\nUse detach() for one without history."
+                )
+            return
+        if value and self._array.dtype.kind != "f":
+            raise DTypeError(f"requires_grad: expected floating point, got {self._array.dtype}")
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set ``requires_grad`` and return self."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it is no operation's recorded result."""
+        self._edge()
+        return self._node is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node of the operation that made it; None for leaves."""
+        self._edge()
+        return self._node
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history, and without noting changes made through it."""
+        return Tensor._wrap(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
+        self._array = value._array
+
+    # Out of the graph, and into other types
+
+    def detach(self) -> Tensor:
+        """The same memory without history; in-place changes are still noted."""
+        out = Tensor._wrap(self._array)
+        out._version = self._version
+        return out
+
+    def numpy(self) -> np.ndarray:
+        """The array itself, sharing memory.  Raises: GraphError while a gradient is required."""
+        if self.requires_grad:
+            raise GraphError(
+                "numpy: expected a tensor that does not require grad\nUse tensor.detach().numpy(), or np.asarray(tensor)."
+            )
+        return self._array
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        if copy:
+            return np.array(self._array, dtype)
+        return self._array if dtype is None else self._array.astype(dtype, copy=False)
+
+    def item(self) -> int | float | bool:
+        """The only element as a Python number.  Raises: ValueError if there is not exactly one."""
+        if self._array.size != 1:
+            raise ValueError(f"item: expected one element, got shape {self.shape}")
+        return self._array.item()
+
+    def tolist(self):
+        """Nested lists of Python numbers."""
+        return self._array.tolist()
+
+    def clone(self) -> Tensor:
+        """A copy.  Derivation: the identity."""
+        return ops.clone(self)
+
+    def contiguous(self) -> Tensor:
+        """Itself if row-major without gaps, else a copy that is."""
+        return self if self.is_contiguous() else self.clone()
+
+    def to(self, dtype) -> Tensor:
+        """In another element type (a dtype, or that of a tensor); itself if it has that type already."""
+        if isinstance(dtype, Tensor):
+            dtype = dtype.dtype
+        dtype = dtypes.check(dtype, "to")
+        return self if dtype == self._array.dtype else _reduce._cast(self, dtype)
+
+    type = to
+
+    def float(self) -> Tensor:
+        """In float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> Tensor:
+        """In float64."""
+        return self.to(dtypes.float64)
+
+    def int(self) -> Tensor:
+        """In int32."""
+        return self.to(dtypes.int32)
+
+    def long(self) -> Tensor:
+        """In int64."""
+        return self.to(dtypes.int64)
+
+    def bool(self) -> Tensor:
+        """In bool."""
+        return self.to(dtypes.bool_)
+
+    # Gradients
+
+    def backward(self, gradient=None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+        """Add d self/d leaf to ``grad`` of every leaf that self was computed from.
+
+        ``gradient`` is the cotangent of self, needed unless self has one element. The graph is freed unless
+        ``retain_graph`` (default: create_graph); with ``create_graph`` the gradients can be differentiated again.
+        """
+        backward((self,), (gradient,), retain_graph, create_graph)
+
+    def retain_grad(self) -> None:
+        """Let ``backward`` fill ``grad`` although this is not a leaf."""
+        if not self.requires_grad:
+            raise GraphError("retain_grad: expected a tensor that requires grad")
+        node = self._edge()
+        if isinstance(node, Node):
+            watchers = node.watchers = node.watchers or []
+            if not any(w() is self for w in watchers):
+                watchers.append(weakref.ref(self))
+
+    # Python's protocols
+
+    def __len__(self) -> int:
+        if not self._array.ndim:
+            raise TypeError("len: expected a tensor with dimensions, got a 0-d one")
+        return len(self._array)
+
+    def __iter__(self):
+        if not self._array.ndim:
+            raise TypeError("iter: expected a tensor with dimensions, got a 0-d one")
+        return iter([self[i] for i in range(len(self._array))])
+
+    def _single(self, what: str):
+        if self._array.size != 1:
+            raise ValueError(
+                f"{what}: expected one element, got shape {self.shape}\nUse .any() or .all() for a truth value of many."
+            )
+        return self._array.item()
+
+    def __bool__(self) -> bool:
+        return bool(self._single("bool"))
+
+    def __float__(self) -> float:
+        return float(self._single("float"))
+
+    def __int__(self) -> int:
+        return int(self._single("int"))
+
+    def __index__(self) -> int:
+        if self._array.size != 1 or self._array.dtype.kind not in "iub":
+            raise TypeError(f"index: expected one integer, got {self.dtype} of shape {self.shape}")
+        return int(self._array.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec and not self._array.ndim else str(self), spec)
+
+    def __contains__(self, value) -> bool:
+        return bool(np.any(self._array == np.asarray(value)))
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return _format(self)
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if not self.is_leaf:
+            raise GraphError("deepcopy: expected a leaf, got the result of an operation\nUse .detach().clone().")
+        found = memo.get(id(self))
+        if found is None:
+            found = memo[id(self)] = self.__class__._wrap(self._array.copy())
+            found._requires_grad = self._requires_grad
+            if self.grad is not None:
+                found.grad = self.grad.__deepcopy__(memo)
+        return found
+
+    def __reduce_ex__(self, protocol):
+        if not self.is_leaf:
+            raise GraphError("pickle: expected a leaf, got the result of an operation\nUse .detach().")
+        return _rebuild, (self.__class__, np.array(self._array), self._requires_grad)
+
+    # Operators
+
+    def __add__(self, other):
+        return apply(_add, (self, other), _ONE) if _is_operand(other) else NotImplemented
+
+    def __radd__(self, other):
+        return apply(_add, (other, self), _ONE) if _is_operand(other) else NotImplemented
+
+    def __sub__(self, other):
+        return apply(_sub, (self, other), _ONE) if _is_operand(other) else NotImplemented
+
+    def __rsub__(self, other):
+        return apply(_sub, (other, self), _ONE) if _is_operand(other) else NotImplemented
+
+    def __mul__(self, other):
+        return apply(_mul, (self, other), ()) if _is_operand(other) else NotImplemented
+
+    def __rmul__(self, other):
+        return apply(_mul, (other, self), ()) if _is_operand(other) else NotImplemented
+
+    def __truediv__(self, other):
+        return apply(_div, (self, other), ()) if _is_operand(other) else NotImplemented
+
+    def __rtruediv__(self, other):
+        return apply(_div, (other, self), ()) if _is_operand(other) else NotImplemented
+
+    def __pow__(self, other):
+        return ops.pow(self, other) if _is_operand(other) else NotImplemented
+
+    def __rpow__(self, other):
+        return ops.pow(other, self) if _is_operand(other) else NotImplemented
+
+    def __matmul__(self, other):
+        return ops.matmul(self, other) if _is_operand(other) else NotImplemented
+
+    def __rmatmul__(self, other):
+        return ops.matmul(other, self) if _is_operand(other) else NotImplemented
+
+    def __eq__(self, other):
+        return ops.eq(self, other) if _is_operand(other) else NotImplemented
+
+    def __ne__(self, other):
+        return ops.ne(self, other) if _is_operand(other) else NotImplemented
+
+    def __lt__(self, other):
+        return ops.lt(self, other) if _is_operand(other) else NotImplemented
+
+    def __le__(self, other):
+        return ops.le(self, other) if _is_operand(other) else NotImplemented
+
+    def __gt__(self, other):
+        return ops.gt(self, other) if _is_operand(other) else NotImplemented
+
+    def __ge__(self, other):
+        return ops.ge(self, other) if _is_operand(other) else NotImplemented
+
+    __neg__ = ops.neg
+    __abs__ = ops.abs
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __invert__(self) -> Tensor:
+        if self._array.dtype.kind == "f":
+            raise DTypeError(f"~: expected bool or integers, got {self._array.dtype}")
+        return Tensor._wrap(~self._array)
+
+    def __and__(self, other):
+        return _bitwise("&", np.bitwise_and, self, other)
+
+    def __or__(self, other):
+        return _bitwise("|", np.bitwise_or, self, other)
+
+    def __xor__(self, other):
+        return _bitwise("^", np.bitwise_xor, self, other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __getitem__(self, index) -> Tensor:
+        return _index.getitem(self, index)
+
+    def __setitem__(self, index, value) -> None:
+        target = _index.getitem(self, index)
+        if target._array.base is not None and np.may_share_memory(target._array, self._array):
+            target.copy_(value)
+            if not target._requires_grad:
+                self._version[1] = "__setitem__"
+            return
+        parsed = _parsed_index(index)
+        value = value if isinstance(value, Tensor) else np.asarray(value)
+        value = _cast_like(self, value)
+        _in_place(self, "__setitem__", lambda t: _index._index_put(t, value, index=parsed))
+
+    # In place
+
+    def copy_(self, source) -> Tensor:
+        """Take over source's values, broadcast to this shape and cast to this dtype."""
+        source = source if isinstance(source, Tensor) else np.asarray(source)
+        return _in_place(
+            self, "copy_", lambda t: _reduce.expand(_cast_like(self, source), self.shape)
+        )
+
+    def fill_(self, value) -> Tensor:
+        """Set all elements to ``value``."""
+        if isinstance(value, Tensor) and value.ndim:
+            raise ShapeError(f"fill_: expected a number or a 0-d tensor, got shape {value.shape}")
+        return _in_place(self, "fill_", lambda t: _reduce.expand(_cast_like(t, value), t.shape))
+
+    def zero_(self) -> Tensor:
+        """Set all elements to 0."""
+        return self.fill_(0)
+
+    def __iadd__(self, other):
+        return _in_place(self, "add_", lambda t: t + other)
+
+    def __isub__(self, other):
+        return _in_place(self, "sub_", lambda t: t - other)
+
+    def __imul__(self, other):
+        return _in_place(self, "mul_", lambda t: t * other)
+
+    def __itruediv__(self, other):
+        return _in_place(self, "div_", lambda t: t / other)
+
+    def __ipow__(self, other):
+        return _in_place(self, "pow_", lambda t: t**other)
+
+    def uniform_(self, low=0.0, high=1.0, generator=None) -> Tensor:
+        """Draw each element uniformly from [low, high)."""
+        rng = (generator or _random.default_generator).numpy
+        draw = rng.random(self.shape, self.dtype) * (high - low) + low
+        return _in_place(self, "uniform_", lambda t: Tensor._wrap(np.asarray(draw, t.dtype)))
+
+    def normal_(self, mean=0.0, std=1.0, generator=None) -> Tensor:
+        """Draw each element from the normal distribution of that mean and standard deviation."""
+        rng = (generator or _random.default_generator).numpy
+        draw = rng.standard_normal(self.shape, self.dtype) * std + mean
+        return _in_place(self, "normal_", lambda t: Tensor._wrap(np.asarray(draw, t.dtype)))
+
+    # Shape: methods that take sizes one by one, as PyTorch's do
+
+    def reshape(self, *shape) -> Tensor:
+        """The same elements under another shape (see ``reshape``)."""
+        return ops.reshape(self, _one_or_many(shape))
+
+    def view(self, *shape) -> Tensor:
+        """As reshape, but sharing memory.  Raises: ShapeError where that is impossible."""
+        if len(shape) == 1 and isinstance(shape[0], np.dtype):
+            raise DTypeError("view: expected sizes, got a dtype\nUse .to(dtype).")
+        out = ops.reshape(self, _one_or_many(shape))
+        if self.numel() and not np.may_share_memory(out._array, self._array):
+            raise ShapeError(f"view: expected memory that fits {tuple(out.shape)} without copying\nUse reshape().")
+        return out
+
+    def permute(self, *dims) -> Tensor:
+        """Dimensions in another order (see ``permute``)."""
+        return ops.permute(self, _one_or_many(dims))
+
+    def expand(self, *sizes) -> Tensor:
+        """Repeated along dimensions of size 1 (see ``expand``)."""
+        return _reduce.expand(self, _one_or_many(sizes))
+
+    def flip(self, *dims) -> Tensor:
+        """Reversed along dims (see ``flip``)."""
+        return ops.flip(self, _one_or_many(dims))
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 (PyTorch's name)
+        """The dimensions in reverse order."""
+        return ops.permute(self, tuple(range(self.ndim))[::-1])
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 (PyTorch's name)
+        """The last two dimensions exchanged."""
+        if self.ndim < 2:
+            raise ShapeError(f"mT: expected at least 2 dimensions, got shape {self.shape}")
+        return ops.transpose(self, -2, -1)
+
+    def t(self) -> Tensor:
+        """A matrix transposed; a vector or number as it is."""
+        if self.ndim > 2:
+            raise ShapeError(f"t: expected at most 2 dimensions, got shape {self.shape}")
+        return self.T
+
+    # Operators as methods
+    abs, sign, neg, exp, expm1, log, log1p = (
+        ops.abs, ops.sign, ops.neg, ops.exp, ops.expm1, ops.log, ops.log1p,
+    )  # fmt: skip
+    add, sub, mul, div, pow = ops.add, ops.sub, ops.mul, ops.div, ops.pow
+    sqrt, rsqrt, square, reciprocal = ops.sqrt, ops.rsqrt, ops.square, ops.reciprocal
+    sin, cos, tanh, sigmoid, erf, relu = ops.sin, ops.cos, ops.tanh, ops.sigmoid, ops.erf, ops.relu
+    maximum, minimum, clamp, clip = ops.maximum, ops.minimum, ops.clamp, ops.clamp
+    eq, ne, lt, le, gt, ge = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
+    logical_and, logical_or, logical_xor = ops.logical_and, ops.logical_or, ops.logical_xor
+    logical_not, isnan, isinf, isfinite = ops.logical_not, ops.isnan, ops.isinf, ops.isfinite
+    sum, mean, var, std, prod, norm = ops.sum, ops.mean, ops.var, ops.std, ops.prod, ops.norm
+    max, min, amax, amin = ops.max, ops.min, ops.amax, ops.amin
+    argmax, argmin, all, any = ops.argmax, ops.argmin, ops.all, ops.any
+    cumsum, logsumexp = ops.cumsum, ops.logsumexp
+    softmax, log_softmax = ops.softmax, ops.log_softmax
+    matmul, mm, bmm, mv, dot, outer = ops.matmul, ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer
+    flatten, squeeze, unsqueeze, transpose = ops.flatten, ops.squeeze, ops.unsqueeze, ops.transpose
+    broadcast_to, narrow, select = ops.broadcast_to, ops.narrow, ops.select
+    split, chunk, tril, triu = ops.split, ops.chunk, ops.tril, ops.triu
+    gather, take_along_dim, index_select = ops.gather, ops.take_along_dim, ops.index_select
+    masked_fill = ops.masked_fill
+
+    def where(self, condition, other) -> Tensor:
+        """self where condition holds, else other."""
+        return ops.where(condition, self, other)
+
+
+_ONE = (1,)
+_add, _sub, _mul, _div = ops.add, ops.sub, ops.mul, ops.div
+
+
+def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
+    """Run ``op`` on Tensors, arrays and numbers; record it if a Tensor among them requires a gradient."""
+    arrays = []
+    mask = 0
+    bit = 1
+    for x in operands:
+        if isinstance(x, Tensor):
+            if x._view is not None:
+                x._edge()
+            arrays.append(x._array)
+            if x._requires_grad:
+                mask |= bit
+        else:
+            arrays.append(x)
+        bit += bit
+    array = op.forward(*arrays, *attrs)
+    if array.__class__ is not np.ndarray:
+        array = np.asarray(array)
+    out = Tensor._wrap(array)
+    if mask and graph.mode.enabled and op.rules and array.dtype.kind == "f":
+        node = Node(op, attrs, mask, None, array.shape, array.dtype)
+        plan = op.plan(mask)
+        edges: list = []
+        for x in operands:
+            if isinstance(x, Tensor) and x._requires_grad:
+                edges.append(x if x._node is None else x._node)
+            else:
+                edges.append(None)
+        node.edges = edges
+        if plan.keep:
+            saved: list = [None] * len(edges)
+            for i in plan.keep:
+                x = operands[i]
+                if isinstance(x, Tensor):
+                    version = x._version
+                    saved[i] = (x._array, version, version[0], edges[i])
+                else:
+                    saved[i] = x
+            node.saved = saved
+        out._node = node
+        out._requires_grad = True
+        if plan.keep_out:
+            node.saved_out = (array, out._version, 0, None)
+    if op.view:
+        source = operands[0]
+        if isinstance(source, Tensor) and array.base is not None and _shares(array, source._array):
+            _become_view(out, source, op, attrs)
+            if out._node is not None and out._node.saved_out is not None:
+                out._node.saved_out = (array, out._version, out._version[0], None)
+    return out
+
+
+def _shares(array: np.ndarray, other: np.ndarray) -> bool:
+    return array.base is other or array.base is other.base or np.may_share_memory(array, other)
+
+
+def _become_view(out: Tensor, source: Tensor, op: Primitive, attrs: tuple) -> None:
+    """Let ``out``, which shows memory of ``source``, share its version and follow changes of its history."""
+    out._version = source._version
+    view = source._view
+    base, steps = (source, ()) if view is None else view[:2]
+    out._view = (base, (*steps, (op, attrs)), source._version[2])
+
+
+def _in_place(target: Tensor, name: str, function) -> Tensor:
+    """Replace target's values by ``function(target)``, in its memory and in the graph.
+
+    A recorded change of a view also changes the history of the tensor that it shows, and through it of all other
+    views, which catch up when they are next used.
+    """
+    recording = graph.mode.enabled
+    if recording and target.requires_grad and target.is_leaf:
+        raise GraphError(
+            f"{name}: expected no leaf that requires grad, as its gradient would be lost\n"
+            "Do it under no_grad(), or on a clone."
+        )
+    base = target if target._view is None else target._view[0]
+    old = target
+    if recording and target._requires_grad:
+        # The rules must see the values from before the change.
+        old = Tensor._wrap(target._array.copy())
+        old._node, old._requires_grad = target._node, True
+    result = function(old)
+    if not isinstance(result, Tensor):
+        result = Tensor._wrap(np.asarray(result))
+    if result.shape != target.shape:
+        raise ShapeError(f"{name}: expected a result of shape {target.shape}, got {result.shape}")
+    if result.dtype != target.dtype:
+        if dtypes.result_type(result._array, target._array) != target.dtype and name != "copy_":
+            raise DTypeError(f"{name}: expected a result of {target.dtype}, got {result.dtype}")
+        result = result.to(target.dtype)
+    if recording and result._requires_grad and base is not target and base.is_leaf and base._requires_grad:
+        raise GraphError(
+            f"{name}: expected no view of a leaf that requires grad, as its gradient would be lost\n"
+            "Do it under no_grad(), or on a clone."
+        )
+    before = base._array.copy() if recording and base is not target and base.requires_grad else None
+    np.copyto(target._array, result._array)
+    target._bump(name)
+    if recording and (result._requires_grad or base._requires_grad):
+        version = target._version
+        if base is target:
+            target._node = result._edge() if result._requires_grad else None  # type: ignore[assignment]
+            if isinstance(target._node, Tensor):  # copied from a leaf: pass its gradient on
+                target._node = result.clone()._node
+            target._requires_grad = result._requires_grad
+            version[2] += 1
+        else:
+            steps = target._view[1]  # type: ignore[index]
+            earlier = base
+            if before is not None:
+                earlier = Tensor._wrap(before)
+                earlier._node, earlier._requires_grad = base._node, base._requires_grad
+            changed = _index._show(earlier, result, steps=steps)
+            base._node, base._requires_grad = changed._node, changed._requires_grad
+            version[2] += 1
+            target._replay()
+    return target
+
+
+def _cast_like(target: Tensor, value):
+    """``value`` in target's dtype, as assignment converts."""
+    if isinstance(value, Tensor):
+        return value.to(target.dtype)
+    return Tensor._wrap(np.asarray(value).astype(target.dtype))
+
+
+def _parsed_index(index):
+    items = index if isinstance(index, tuple) else (index,)
+    plain = [
+        i if i is None or i is Ellipsis or isinstance(i, slice | int) else np.asarray(i) for i in items
+    ]
+    return tuple(plain)
+
+
+def _one_or_many(sizes: tuple):
+    """``f(2, 3)`` and ``f((2, 3))`` alike."""
+    return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
+
+
+def _is_operand(x) -> bool:
+    return isinstance(x, Tensor | int | float | np.ndarray | np.generic)
+
+
+def _bitwise(symbol: str, function, a: Tensor, b) -> Tensor:
+    left, right = a._array, np.asarray(b) if not isinstance(b, int) else b
+    if left.dtype.kind == "f" or getattr(right, "dtype", left.dtype).kind == "f":
+        raise DTypeError(f"{symbol}: expected bool or integers, got {left.dtype} and {right}")
+    return Tensor._wrap(np.asarray(function(left, right)))
+
+
+def _rebuild(cls, array: np.ndarray, requires_grad: bool) -> Tensor:
+    tensor = cls._wrap(array)
+    tensor._requires_grad = requires_grad
+    return tensor
+
+
+def _revive(array: np.ndarray, edge) -> Tensor:
+    """A saved array as the Tensor that it was: with its history, so that gradients of gradients reach it."""
+    if edge is not None and not isinstance(edge, Node):
+        return edge
+    tensor = Tensor._wrap(array)
+    if edge is not None:
+        tensor._node = edge
+        tensor._requires_grad = True
+    return tensor
+
+
+def _cotangents(name: str, outputs: tuple, gradients: tuple, graph_wanted: bool) -> list:
+    """The roots of a backward pass: each output's edge with its cotangent."""
+    roots = []
+    for tensor, g in zip(outputs, gradients, strict=True):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name}: expected Tensors, got {type(tensor).__name__}")
+        if not tensor.requires_grad:
+            raise GraphError(
+                f"{name}: expected a tensor that requires grad, got one without history\n"
+                "Was it computed under no_grad(), or from tensors with requires_grad=False?"
+            )
+        if g is None:
+            if tensor._array.size != 1:
+                raise GraphError(
+                    f"{name}: expected a gradient for an output of shape {tensor.shape}; only for one element it is 1"
+                )
+            g = Tensor._wrap(np.ones(tensor.shape, tensor.dtype))
+        g = g if isinstance(g, Tensor) else Tensor._wrap(np.asarray(g, tensor.dtype))
+        if g.shape != tensor.shape:
+            raise ShapeError(f"{name}: expected a gradient of shape {tensor.shape}, got {g.shape}")
+        g = g.to(tensor.dtype)
+        roots.append((tensor._edge(), g if graph_wanted else g._array))
+    return roots
+
+
+def backward(
+    tensors: tuple, gradients: tuple, retain_graph: bool | None = None, create_graph: bool = False
+) -> None:
+    """``Tensor.backward`` of several tensors in one pass."""
+    roots = _cotangents("backward", tensors, gradients, create_graph)
+    keep = create_graph if retain_graph is None else retain_graph
+    with graph.set_grad_enabled(create_graph):
+        run_backward(roots, retain_graph=keep, revive=_revive if create_graph else None)
+
+
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+    materialize_grads: bool = False,
+) -> tuple:
+    """d Σ⟨grad_outputs, outputs⟩ / d inputs, as a tuple; no ``.grad`` is touched.
+
+    An input that outputs do not depend on is an error, or None with ``allow_unused``, or zeros with
+    ``materialize_grads``.
+    """
+    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if grad_outputs is None:
+        grad_outputs = (None,) * len(outputs)
+    elif isinstance(grad_outputs, Tensor | np.ndarray):
+        grad_outputs = (grad_outputs,)
+    if len(grad_outputs) != len(outputs):
+        raise ValueError(f"grad: expected {len(outputs)} grad_outputs, got {len(grad_outputs)}")
+    for i, x in enumerate(inputs):
+        if not isinstance(x, Tensor) or not x.requires_grad:
+            raise GraphError(f"grad: expected inputs that require grad, input {i} does not")
+    roots = _cotangents("grad", outputs, tuple(grad_outputs), create_graph)
+    keep = create_graph if retain_graph is None else retain_graph
+    captured: dict = {x._edge(): None for x in inputs}
+    with graph.set_grad_enabled(create_graph):
+        run_backward(roots, retain_graph=keep, captured=captured, revive=_revive if create_graph else None)
+    results = []
+    for i, x in enumerate(inputs):
+        g = captured[x._edge()]
+        if g is None and not (allow_unused or materialize_grads):
+            raise GraphError(
+                f"grad: expected every input to be used, but outputs do not depend on input {i}\n"
+                "allow_unused=True gives None for it."
+            )
+        if g is None:
+            g = np.zeros(x.shape, x.dtype) if materialize_grads else None
+        if g is not None and not isinstance(g, Tensor):
+            g = Tensor._wrap(np.array(g))
+        results.append(g)
+    return tuple(results)
+
+
+def _format(t: Tensor) -> str:
+    """PyTorch's layout: four decimals, long tensors abbreviated, dtype and grad_fn where they are not the default."""
+    array = t._array
+    with np.printoptions(precision=4, threshold=1000, edgeitems=3, suppress=False, floatmode="maxprec_equal"):
+        body = np.array2string(array, separator=", ", prefix="tensor(", max_line_width=80)
+    notes = []
+    if array.size == 0 and array.shape != (0,):
+        notes.append(f"size={array.shape}")
+    if array.dtype not in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_):
+        notes.append(f"dtype={array.dtype.name}")
+    if t.grad_fn is not None:
+        notes.append(f"grad_fn={t.grad_fn!r}")
+    elif t._requires_grad:
+        notes.append("requires_grad=True")
+    return f"tensor({', '.join([body, *notes])})"
