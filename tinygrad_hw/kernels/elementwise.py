@@ -86,7 +86,7 @@ class Loop:
         """The compiled pass for ``dtype``: ``kernel(out, *arrays, *numbers)``, all arrays 1-d."""
         found = self.kernels.get(dtype)
         if found is None:
-            count = len(inspect.signature(self.rule).parameters)
+            count = self.rule.__code__.co_argcount
             arrays = [f"a{i}" for i in range(self.arrays)]
             numbers = [f"s{i}" for i in range(count - self.arrays)]
             text = (

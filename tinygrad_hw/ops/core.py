@@ -11,7 +11,7 @@ what the forward pass keeps alive:
     input, other …  an operand, by its name in the forward rule
     input_shape     only its shape
     dim, alpha …    an attribute of the forward rule
-    index           for operators of any number of operands: which of them is meant
+    position        for operators of any number of operands: which of them is meant
 
 It is written over operators, hence runs on arrays in an ordinary backward pass, as one fused native loop where
 the operator is elementwise, and on Tensors where the gradient itself is to be differentiated.
@@ -65,7 +65,8 @@ class Rule:
         self.operand = operand
         self.function: Callable = function
         self.on_arrays: Callable = function
-        names = list(inspect.signature(function).parameters)
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount]
         self.sources = tuple(op._source(name, operand) for name in names)
 
 
@@ -97,23 +98,31 @@ class Primitive:
         self.__qualname__ = function.__qualname__
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__
-        self.__signature__ = inspect.signature(function)
-        parameters = list(self.__signature__.parameters.values())
-        self.variadic = parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
-        self.operands, attrs = self._split(parameters)
+        # Read off the code object: inspect.signature would take most of the package's import time.
+        code = function.__code__
+        positional = code.co_varnames[: code.co_argcount]
+        keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        self.variadic = bool(code.co_flags & inspect.CO_VARARGS)
+        if self.variadic:
+            positional = (code.co_varnames[len(keywords)],)
+        defaults = function.__defaults__ or ()
+        self.defaults = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
+        self.defaults.update(function.__kwdefaults__ or {})
+        self.operands, self.attrs = self._split(positional, keywords)
         self.arity = len(self.operands)
-        self.attrs = tuple(p.name for p in attrs)
-        self.defaults = {p.name: p.default for p in attrs if p.default is not p.empty}
         self.rules: dict[int, Rule] = {}
         self._plans: dict[int, Plan] = {}
 
-    def _split(self, parameters: list) -> tuple[tuple[str, ...], list]:
-        """Operand names, and the attributes: whatever is keyword-only in the forward rule."""
-        operands = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
-        return operands, [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
+    def _split(self, positional: tuple, keywords: tuple) -> tuple[tuple, tuple]:
+        """Operands and attributes: the positional and the keyword-only parameters of the forward rule."""
+        return positional, keywords
 
     def _source(self, name: str, operand: int) -> Source:
-        if name in ("g", "out", "index"):
+        if name in ("g", "out", "position"):
             return Source(name, operand)
         if name.endswith("_shape") and name[:-6] in self.operands:
             return Source("shape", self.operands.index(name[:-6]))
@@ -259,9 +268,9 @@ class Elementwise(Primitive):
         if kind == "bool":
             self.differentiable = False
 
-    def _split(self, parameters: list) -> tuple[tuple[str, ...], list]:
+    def _split(self, positional: tuple, keywords: tuple) -> tuple[tuple, tuple]:
         """The first ``operands`` parameters are arrays, the rest attributes."""
-        return tuple(p.name for p in parameters[: self._count]), parameters[self._count :]
+        return positional[: self._count], positional[self._count :]
 
     def _rule(self, operand: int, function: FunctionType) -> Rule:
         rule = Rule(self, operand, function)

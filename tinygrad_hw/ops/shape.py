@@ -217,8 +217,8 @@ def _cat(*tensors, dim, offsets):
 
 
 @_cat.vjp("tensors")
-def _(g, index, dim, offsets):
-    return narrow(g, dim, offsets[index], offsets[index + 1] - offsets[index])
+def _(g, position, dim, offsets):
+    return narrow(g, dim, offsets[position], offsets[position + 1] - offsets[position])
 
 
 @composite
