@@ -1,0 +1,317 @@
+"""What all optimizers share: parameter groups, state, the walk over parameters with a gradient."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from itertools import chain
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from ..autograd import enable_grad
+from ..errors import DTypeError, ShapeError
+from ..tensor import Tensor
+
+Group = dict[str, Any]
+Parameters = Iterable[Tensor] | Iterable[Group]
+
+
+def _number(low: float, high: float = math.inf) -> Callable[[Any], bool]:
+    return lambda x: isinstance(x, Real) and low <= float(x) <= high
+
+
+def _pair(holds: Callable[[Any, Any], bool]) -> Callable[[Any], bool]:
+    return lambda x: (
+        isinstance(x, tuple | list)
+        and len(x) == 2
+        and all(isinstance(v, Real) for v in x)
+        and holds(*x)
+    )
+
+
+def _count(x: Any) -> bool:
+    return isinstance(x, int) and x > 0
+
+
+#: What a hyper-parameter may be, by its name, which means the same in every optimizer.
+_DOMAINS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(
+        (
+            *("lr", "eps", "momentum", "weight_decay", "alpha", "lr_decay", "momentum_decay"),
+            *("initial_accumulator_value", "tolerance_grad", "tolerance_change"),
+        ),
+        (_number(0), "a number >= 0"),
+    ),
+    "rho": (_number(0, 1), "a number in [0, 1]"),
+    "betas": (_pair(lambda a, b: 0 <= a < 1 and 0 <= b < 1), "two numbers in [0, 1)"),
+    "etas": (_pair(lambda a, b: 0 < a < 1 < b), "two numbers, 0 < etas[0] < 1 < etas[1]"),
+    "step_sizes": (_pair(lambda a, b: 0 <= a <= b), "two numbers, 0 <= smallest <= largest"),
+    **dict.fromkeys(("max_iter", "max_eval", "history_size"), (_count, "an integer > 0")),
+    "line_search_fn": (lambda x: x in (None, "strong_wolfe"), "None or 'strong_wolfe'"),
+}
+
+
+class Optimizer:
+    """Changes parameters along their gradients: ``p ← p + Δ(p.grad, state, hyper-parameters)``.
+
+    ``params`` is an iterable of leaf Tensors, or of dicts: each a group with its ``"params"`` and
+    the hyper-parameters in which it differs from ``defaults``. ``param_groups`` lists the groups;
+    their numbers may be changed between steps, and that is how schedules work. ``state[p]`` holds
+    what the method remembers of a parameter: Tensors shaped like it, and numbers.
+
+    An optimizer defines ``_update``, the change of one parameter.
+
+    Raises: TypeError (not a Tensor), DTypeError (not floating point), ValueError (no parameters,
+    one given twice, one that is not a leaf, a hyper-parameter out of its range).
+    """
+
+    def __init__(self, params: Parameters, defaults: Group) -> None:
+        self.defaults = defaults
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[Group] = []
+        self._numbers: tuple[np.dtype, tuple[float, ...]] | None = None
+        self._scalars: list[np.floating] = []
+        if isinstance(params, Tensor):
+            raise TypeError(
+                f"{self._name}: expected an iterable of Tensors or dicts, got a Tensor\n"
+                "Put a single parameter in a list."
+            )
+        groups: list[Any] = list(params)
+        if not groups:
+            raise ValueError(f"{self._name}: expected at least one parameter, got none")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Add parameters with hyper-parameters of their own, the others from ``defaults``."""
+        if not isinstance(param_group, dict):
+            raise TypeError(
+                f"{self._name}: expected a group to be a dict, got {type(param_group).__name__}"
+            )
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError(
+                f"{self._name}: expected an ordered collection of parameters, got a set"
+            )
+        params = [params] if isinstance(params, Tensor) else list(params)
+        seen = {id(p) for group in self.param_groups for p in group["params"]}
+        for p in params:
+            self._check_parameter(p)
+            if id(p) in seen:
+                raise ValueError(f"{self._name}: a parameter of shape {p.shape} was given twice")
+            seen.add(id(p))
+        group = {**self.defaults, **param_group, "params": params}
+        self._check_group(group)
+        self.param_groups.append(group)
+
+    def _check_parameter(self, p: Any) -> None:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"{self._name}: expected parameters to be Tensors, got {type(p).__name__}"
+            )
+        if p._array.dtype.kind != "f":
+            raise DTypeError(
+                f"{self._name}: expected floating point parameters, got {p._array.dtype}"
+            )
+        if not p.is_leaf:
+            raise ValueError(
+                f"{self._name}: expected leaf parameters, got the result of an operation\n"
+                "Give the Tensor that it was computed from, or .detach() it."
+            )
+
+    def _check_group(self, group: Group) -> None:
+        """Refuse hyper-parameters out of their range."""
+        for name, value in group.items():
+            holds, text = _DOMAINS.get(name, (None, ""))
+            if holds is not None and not holds(value):
+                raise ValueError(f"{self._name}: expected {name} to be {text}, got {value!r}")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients of all parameters, or fill them with 0 in place."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none or p.grad is None:
+                    p.grad = None
+                    continue
+                if p.grad.requires_grad:
+                    p.grad = p.grad.detach()
+                p.grad._array.fill(0)
+                p.grad._bump("zero_grad")
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters with gradients; returns ``closure()``, run first with grad enabled.
+
+        Raises: ShapeError, DTypeError when a gradient does not match its parameter; no parameter
+        has changed then.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        work = [
+            (p, group) for group in self.param_groups for p in group["params"] if p.grad is not None
+        ]
+        for p, _ in work:
+            self._gradient(p)
+        for p, group in work:
+            self._update(p, group)
+        return loss
+
+    def _update(self, p: Tensor, group: Group) -> None:
+        """Change ``p`` and ``state[p]`` in place along ``p.grad``."""
+        raise NotImplementedError(f"{self._name} does not define its update")
+
+    def _gradient(self, p: Tensor) -> np.ndarray:
+        """The array of ``p.grad``, found to match ``p``."""
+        assert p.grad is not None
+        a, g = p._array, p.grad._array
+        if g.shape != a.shape:
+            raise ShapeError(
+                f"{self._name}.step: expected a gradient of its parameter's shape {a.shape}, "
+                f"got {g.shape}"
+            )
+        if g.dtype != a.dtype:
+            raise DTypeError(
+                f"{self._name}.step: expected a gradient of its parameter's {a.dtype}, "
+                f"got {g.dtype}"
+            )
+        return g
+
+    def _count(self, p: Tensor) -> int:
+        """The number of this step of ``p``, from 1."""
+        state = self.state[p]
+        state["step"] = step = state.get("step", 0) + 1
+        return step
+
+    def _buffer(self, p: Tensor, name: str, value: float = 0.0) -> Tensor:
+        """``state[p][name]``, at first a Tensor like ``p`` full of ``value``."""
+        state = self.state[p]
+        if name not in state:
+            state[name] = Tensor._wrap(np.full(p._array.shape, value, p._array.dtype))
+        return state[name]
+
+    def _launch(
+        self, kernel: Callable[..., None], p: Tensor, names: tuple[str, ...], *numbers: float
+    ) -> None:
+        """Run ``kernel(p, grad, *buffers, *numbers)`` over 1-d views, numbers in ``p``'s dtype."""
+        a = p._array
+        flat = [a.ravel(), self._gradient(p).ravel()]
+        for name in names:
+            b = self._buffer(p, name)._array
+            if b.shape != a.shape:
+                raise ShapeError(
+                    f"{self._name}.step: expected {name!r} of its parameter's shape {a.shape}, "
+                    f"got {b.shape}"
+                )
+            flat.append(b.reshape(-1))
+        if (a.dtype, numbers) != self._numbers:
+            # A cast takes 0.3 µs, and most parameters of a step have all numbers in common.
+            self._numbers = a.dtype, numbers
+            self._scalars = [*map(a.dtype.type, numbers)]
+        kernel(*flat, *self._scalars)
+        if not a.flags.c_contiguous:  # ravel made a copy
+            a[...] = flat[0].reshape(a.shape)
+        p._bump(f"{self._name}.step")
+
+    def state_dict(self) -> dict[str, Any]:
+        """``{"state": {index: …}, "param_groups": […]}``, parameters numbered over all groups.
+
+        The Tensors in it are the live ones, not copies.
+        """
+        index = {id(p): i for i, p in enumerate(self._parameters())}
+        return {
+            "state": {index[id(p)]: state for p, state in self.state.items()},
+            "param_groups": [
+                {**group, "params": [index[id(p)] for p in group["params"]]}
+                for group in self.param_groups
+            ],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over copies of a saved state and of the groups' hyper-parameters.
+
+        Steps continue bit for bit. Tensors are cast to the dtype of their parameters.
+
+        Raises: ValueError when the groups, their sizes, the hyper-parameters' names or the shapes
+        are not those of this optimizer; nothing has changed then.
+        """
+        where = f"{self._name}.load_state_dict"
+        saved = state_dict["param_groups"]
+        expected = [len(group["params"]) for group in self.param_groups]
+        got = [len(group["params"]) for group in saved]
+        if expected != got:
+            raise ValueError(
+                f"{where}: expected groups of {expected} parameters, got groups of {got}\n"
+                "Build the optimizer over the same model and groups as the one that was saved."
+            )
+        groups = []
+        for own, group in zip(self.param_groups, saved, strict=True):
+            missing = sorted(self.defaults.keys() - group.keys())
+            if missing:
+                raise ValueError(
+                    f"{where}: expected every group to hold {missing[0]!r}, which this one lacks\n"
+                    "It seems to come from another kind of optimizer."
+                )
+            groups.append({**deepcopy(group), "params": own["params"]})
+            self._check_group(groups[-1])
+        indices = list(chain.from_iterable(group["params"] for group in saved))
+        parameter = dict(zip(indices, self._parameters(), strict=True))
+        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for i, values in state_dict["state"].items():
+            if i not in parameter:
+                raise ValueError(
+                    f"{where}: expected state of the parameters {indices}, got state of {i!r}"
+                )
+            p = parameter[i]
+            state[p] = {name: self._copy(where, name, v, p) for name, v in values.items()}
+        self.param_groups = groups
+        self.state = state
+
+    def _copy(self, where: str, name: str, value: Any, p: Tensor) -> Any:
+        """A copy of one saved value, Tensors cast to the dtype of ``p``."""
+        if isinstance(value, list):
+            return [self._copy(where, name, v, p) for v in value]
+        if not isinstance(value, Tensor):
+            return deepcopy(value)
+        shape = self._state_shape(p)
+        if value._array.shape != shape:
+            raise ValueError(
+                f"{where}: expected {name!r} of shape {shape}, got {value._array.shape}"
+            )
+        return Tensor._wrap(np.array(value._array, p._array.dtype, order="C"))
+
+    def _state_shape(self, p: Tensor) -> tuple[int, ...]:
+        return p._array.shape
+
+    def _parameters(self) -> Iterable[Tensor]:
+        return chain.from_iterable(group["params"] for group in self.param_groups)
+
+    def __repr__(self) -> str:
+        lines = [f"{self._name} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {k}: {v}" for k, v in sorted(group.items()) if k != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def direction(group: Group) -> float:
+    """−1 to maximize, 1 to minimize: the sign that a gradient gets."""
+    return -1.0 if group["maximize"] else 1.0
+
+
+def decay(group: Group) -> tuple[float, float]:
+    """Weight decay as ``(term in the gradient, factor on the parameter)``: coupled or decoupled."""
+    weight_decay = group["weight_decay"]
+    if group["decoupled_weight_decay"]:
+        return 0.0, 1.0 - group["lr"] * weight_decay
+    return weight_decay, 1.0
