@@ -1,0 +1,98 @@
+"""Gradient clipping, and all parameters as one vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import ShapeError
+from ..ops import cat
+from ..tensor import Tensor
+
+
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [p.grad for p in parameters if p.grad is not None]
+
+
+@np.errstate(all="ignore")
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """(Σ abs(x)^norm_type)^(1 / norm_type) over all elements of all tensors; the largest abs(x) for inf.
+
+    Raises: RuntimeError where that is not finite and ``error_if_nonfinite``.
+    """
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    order = float(norm_type)
+    norms = [np.linalg.norm(t._array.reshape(-1), order) for t in tensors if t._array.size]
+    total = float(np.linalg.norm(np.array(norms, np.float64), order)) if norms else 0.0
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(
+            f"get_total_norm: the norm of order {norm_type} is {total}\n"
+            "error_if_nonfinite=False returns it nevertheless."
+        )
+    dtype = tensors[0].dtype if tensors else dtypes.get_default_dtype()
+    return Tensor._wrap(np.asarray(total, dtype))
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients in place by min(1, max_norm / (norm + 1e-6)), and return their norm before that.
+
+    The norm is that of all gradients as one vector (``get_total_norm``).
+
+    Source: Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1.
+    """
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm_: expected max_norm ≥ 0, got {max_norm}")
+    gradients = _gradients(parameters)
+    norm = get_total_norm(gradients, norm_type, error_if_nonfinite)
+    factor = max_norm / (norm.item() + 1e-6)
+    if not factor >= 1:  # a NaN norm is passed on, as PyTorch does, and not hidden
+        for gradient in gradients:
+            array = gradient._array
+            with np.errstate(invalid="ignore"):
+                np.multiply(array, array.dtype.type(factor), out=array)
+            gradient._bump("clip_grad_norm_")
+    return norm
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Limit every element of all gradients to [−clip_value, clip_value], in place."""
+    if not clip_value >= 0:
+        raise ValueError(f"clip_grad_value_: expected clip_value ≥ 0, got {clip_value}")
+    for gradient in _gradients(parameters):
+        np.clip(gradient._array, -clip_value, clip_value, out=gradient._array)
+        gradient._bump("clip_grad_value_")
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All elements of all parameters, one after the other, as one differentiable vector."""
+    return cat([parameter.reshape(-1) for parameter in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Copy the elements of ``vec`` into the parameters, in the order of ``parameters_to_vector``."""
+    parameters = list(parameters)
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"vector_to_parameters: expected a Tensor, got {type(vec).__name__}")
+    count = sum(p._array.size for p in parameters)
+    if tuple(vec.shape) != (count,):
+        raise ShapeError(
+            f"vector_to_parameters: expected vec ({count},), one element for each of the parameters, "
+            f"got {tuple(vec.shape)}"
+        )
+    start = 0
+    for parameter in parameters:
+        array = parameter._array
+        array[...] = vec._array[start : start + array.size].reshape(array.shape)
+        parameter._bump("vector_to_parameters")
+        start += array.size
