@@ -1,0 +1,96 @@
+"""How ``fit`` tells what it is doing: a bar on a terminal, a line an epoch elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+class Silent:
+    """Says nothing; what the others say instead is in the methods they override."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def batches(self, loader: Iterable[Any], epoch: int) -> Iterable[Any]:
+        """The loader's batches, counted where there is a bar."""
+        return loader
+
+    def epoch_end(self, row: Mapping[str, float]) -> None:
+        """An epoch has ended with these measurements."""
+
+    def close(self, remark: str = "") -> None:
+        """The run has ended; ``remark`` says why where that is not plain."""
+
+
+class Lines(Silent):
+    """Prints one line an epoch."""
+
+    def epoch_end(self, row: Mapping[str, float]) -> None:
+        epoch = f"{row['epoch']:{len(str(self.epochs))}}/{self.epochs}"
+        print(f"epoch {epoch}  {describe(row)}  {row['seconds']:.2f} s", flush=True)
+
+    def close(self, remark: str = "") -> None:
+        if remark:
+            print(remark, flush=True)
+
+
+class Bar(Silent):
+    """One tqdm bar over all batches of all epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__(epochs)
+        self._bar: Any = None
+
+    def batches(self, loader: Iterable[Any], epoch: int) -> Iterable[Any]:
+        name = f"epoch {epoch}/{self.epochs} "
+        if self._bar is None:
+            from tqdm import tqdm
+
+            size = len(loader) if hasattr(loader, "__len__") else None
+            self._bar = tqdm(
+                total=None if size is None else size * self.epochs,
+                initial=0 if size is None else size * (epoch - 1),
+                desc=name,
+                unit="batch",
+                dynamic_ncols=True,
+                bar_format="{desc}{percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
+                if size is not None
+                else None,
+            )
+        self._bar.set_description_str(name, refresh=False)
+        update = self._bar.update
+        for batch in loader:
+            yield batch
+            update()
+
+    def epoch_end(self, row: Mapping[str, float]) -> None:
+        self._bar.set_postfix_str(describe(row), refresh=False)
+
+    def close(self, remark: str = "") -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if remark:
+            print(remark, file=sys.stderr, flush=True)
+
+
+def describe(row: Mapping[str, float]) -> str:
+    """``train loss 0.1234 acc 0.9650`` and the same for validation, as far as they are known."""
+    names = {
+        "train_loss": "train loss",
+        "train_accuracy": "acc",
+        "valid_loss": " valid loss",
+        "valid_accuracy": "acc",
+    }
+    return " ".join(f"{text} {row[name]:.4f}" for name, text in names.items() if name in row)
+
+
+def reporter(kind: str, epochs: int) -> Silent:
+    """The reporter named ``kind``: "bar", "lines", "none", or "auto", a bar if stderr is a terminal."""
+    if kind == "auto":
+        kind = "bar" if sys.stderr is not None and sys.stderr.isatty() else "lines"
+    kinds = {"bar": Bar, "lines": Lines, "none": Silent}
+    if kind not in kinds:
+        raise ValueError(f"fit: expected progress 'auto', 'bar', 'lines' or 'none', got {kind!r}")
+    return kinds[kind](epochs)
