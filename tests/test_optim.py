@@ -518,7 +518,10 @@ CURVES = [
     (lambda t: t * t - t, lambda t: 2 * t - 1),
     (lambda t: t**4 - 3 * t**3 - t, lambda t: 4 * t**3 - 9 * t**2 - 1),
     (lambda t: math.exp(min(t, 700)) - 5 * t, lambda t: math.exp(min(t, 700)) - 5),
-    (lambda t: math.sin(3 * t) * 0.3 - t / (1 + t), lambda t: 0.9 * math.cos(3 * t) - 1 / (1 + t) ** 2),
+    (
+        lambda t: math.sin(3 * t) * 0.3 - t / (1 + t),
+        lambda t: 0.9 * math.cos(3 * t) - 1 / (1 + t) ** 2,
+    ),
     (lambda t: -t / (t * t + 2), lambda t: (t * t - 2) / (t * t + 2) ** 2),
     (lambda t: math.tanh(t - 3) ** 2, lambda t: 2 * math.tanh(t - 3) / math.cosh(t - 3) ** 2),
 ]
