@@ -144,6 +144,7 @@ def test_dirac():
     for output, channel in [(0, 0), (1, 1), (2, 0), (3, 1)]:
         expected[output, channel, 1] = 1
     assert (t == expected).all()
+    assert init.dirac_(tg.empty(1, 1, 2, 3, 4)).numpy().nonzero() == (0, 0, 1, 1, 2)
     assert (init.dirac_(tg.empty(3, 5, 1, 1)).numpy()[:, :, 0, 0] == np.eye(3, 5)).all()
 
 
@@ -212,7 +213,7 @@ def test_gains(nonlinearity, param, gain):
             "dirac_: expected 3, 4 or 5 dimensions, got shape (3, 3)",
         ),
         (
-            lambda: init.dirac_(tg.ones(3, 3, 3), 2),
+            lambda: init.dirac_(tg.ones(3, 2, 3), 2),
             ValueError,
             "dirac_: expected groups to divide 3 outputs, got 2",
         ),

@@ -17,6 +17,11 @@ from tinygrad_hw import nn
 from tinygrad_hw.errors import DTypeError
 
 
+@pytest.fixture(autouse=True)
+def _seed():
+    tg.manual_seed(4)
+
+
 class Net(nn.Module):
     """Parameters, a persistent and a passing buffer, a child and a child's child."""
 

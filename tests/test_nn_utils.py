@@ -16,6 +16,11 @@ from tinygrad_hw.errors import ShapeError
 from tinygrad_hw.nn import utils
 
 
+@pytest.fixture(autouse=True)
+def _seed():
+    tg.manual_seed(4)
+
+
 def parameters(*gradients, dtype=tg.float64):
     """One parameter for each gradient; None: a parameter without."""
     result = []

@@ -270,15 +270,17 @@ def test_lines_are_printed_where_there_is_no_terminal(capsys):
     assert "  valid loss" in lines[1]
 
 
-def test_the_bar_shows_epoch_and_losses(capsys):
+@pytest.mark.parametrize("columns", ["0", "100"])
+def test_the_bar_shows_epoch_and_losses(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
     Setup(lr=0.1).fit(2, progress="bar")
     out, err = capsys.readouterr()
     assert not out
     assert "epoch 1/2   0%" in err
     assert "epoch 2/2 100%" in err
-    assert "train loss " in err
-    assert " acc " in err
     assert "valid loss " in err
+    assert " acc " in err
+    assert max(map(len, err.replace("\n", "\r").split("\r"))) <= (int(columns) or 80)
 
 
 def test_the_bar_needs_no_length(capsys):

@@ -226,7 +226,7 @@ def _announce_kernels() -> None:
     if folder is None:
         print("kernels   compiled for this run only: no cache folder can be written", flush=True)
     elif not any(folder.iterdir()):
-        print(f"kernels   compiled on first use, about half a minute; kept in {folder}", flush=True)
+        print(f"kernels   compiled on first use, some ten seconds; kept in {folder}", flush=True)
 
 
 # --- eval

@@ -30,7 +30,9 @@ def _finish(name: str, array: np.ndarray, requires_grad: bool) -> Tensor:
     out = Tensor._wrap(array)
     if requires_grad:
         if array.dtype.kind != "f":
-            raise DTypeError(f"{name}: expected a float dtype where requires_grad, got {array.dtype}")
+            raise DTypeError(
+                f"{name}: expected a float dtype where requires_grad, got {array.dtype}"
+            )
         out._requires_grad = True
     return out
 
@@ -44,21 +46,21 @@ def _dtype(name: str, dtype, default: np.dtype | None = None) -> np.dtype:
 def tensor(data: Any, dtype=None, requires_grad: bool = False) -> Tensor:
     """A new leaf with a copy of ``data``: a number, nested lists, an array or a Tensor.
 
-    Python floats become float32, ints int64; arrays keep their type.
+    Python floats become float32, ints int64; arrays and NumPy's numbers keep their type.
     Raises: DTypeError for other element types, ShapeError for ragged lists.
     """
-    if isinstance(data, Tensor):
-        source = data._array
-    elif isinstance(data, list | tuple) and any(isinstance(x, Tensor) for x in data):
-        source = np.array([np.asarray(x) for x in data])
-    else:
-        try:
-            source = np.asarray(data)
-        except ValueError:
-            raise ShapeError("tensor: expected nested lists of equal lengths, got ragged ones") from None
+    try:
+        source = np.asarray(data)
+    except ValueError:
+        raise ShapeError(
+            "tensor: expected nested lists of equal lengths, got ragged ones"
+        ) from None
     if dtype is None:
         dtype = source.dtype
-        if dtype.kind == "f" and not hasattr(data, "dtype"):
+        first = data
+        while isinstance(first, list | tuple) and first:
+            first = first[0]
+        if dtype.kind == "f" and not hasattr(first, "dtype"):
             dtype = dtypes.get_default_dtype()
     dtype = dtypes.check(dtype, "tensor")
     return _finish("tensor", np.array(source, dtype, order="C"), requires_grad)
@@ -68,7 +70,9 @@ def as_tensor(data: Any, dtype=None) -> Tensor:
     """``data`` as a Tensor, sharing memory where it is an array or Tensor of the right type."""
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
-    if isinstance(data, np.ndarray) and (dtype is None or dtypes.check(dtype, "as_tensor") == data.dtype):
+    if isinstance(data, np.ndarray) and (
+        dtype is None or dtypes.check(dtype, "as_tensor") == data.dtype
+    ):
         return from_numpy(data)
     return tensor(data, dtype)
 
@@ -79,7 +83,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise TypeError(f"from_numpy: expected an array, got {type(array).__name__}")
     if array.dtype not in dtypes.SUPPORTED or not array.dtype.isnative:
         dtypes.check(array.dtype, "from_numpy")
-        raise DTypeError(f"from_numpy: expected native byte order, got {array.dtype}\nUse tensor() to copy.")
+        raise DTypeError(
+            f"from_numpy: expected native byte order, got {array.dtype}\nUse tensor() to copy."
+        )
     return Tensor._wrap(array)
 
 
@@ -129,6 +135,7 @@ def arange(start, end=None, step=1, dtype=None, requires_grad: bool = False) -> 
     """start, start + step, … below ``end``; integers give int64, floats float32."""
     if end is None:
         start, end = 0, start
+    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
     if step == 0:
         raise ValueError("arange: expected a step other than 0")
     if (end - start) / step < 0:
@@ -159,27 +166,39 @@ def _float_dtype(name: str, dtype) -> np.dtype:
     return dtype
 
 
-def rand(*size, generator: Generator | None = None, dtype=None, requires_grad: bool = False) -> Tensor:
+def rand(
+    *size, generator: Generator | None = None, dtype=None, requires_grad: bool = False
+) -> Tensor:
     """Uniform numbers from [0, 1)."""
     rng = (generator or default_generator).numpy
-    return _finish("rand", rng.random(_shape("rand", size), _float_dtype("rand", dtype)), requires_grad)
+    return _finish(
+        "rand", rng.random(_shape("rand", size), _float_dtype("rand", dtype)), requires_grad
+    )
 
 
-def randn(*size, generator: Generator | None = None, dtype=None, requires_grad: bool = False) -> Tensor:
+def randn(
+    *size, generator: Generator | None = None, dtype=None, requires_grad: bool = False
+) -> Tensor:
     """Standard normal numbers."""
     rng = (generator or default_generator).numpy
     draw = rng.standard_normal(_shape("randn", size), _float_dtype("randn", dtype))
     return _finish("randn", draw, requires_grad)
 
 
-def rand_like(input, generator: Generator | None = None) -> Tensor:
+def rand_like(
+    input, dtype=None, requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:
     """Uniform numbers from [0, 1) in input's shape and dtype."""
-    return rand(input.shape, generator=generator, dtype=input.dtype)
+    dtype = dtype or input.dtype
+    return rand(input.shape, generator=generator, dtype=dtype, requires_grad=requires_grad)
 
 
-def randn_like(input, generator: Generator | None = None) -> Tensor:
+def randn_like(
+    input, dtype=None, requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:
     """Standard normal numbers in input's shape and dtype."""
-    return randn(input.shape, generator=generator, dtype=input.dtype)
+    dtype = dtype or input.dtype
+    return randn(input.shape, generator=generator, dtype=dtype, requires_grad=requires_grad)
 
 
 def randint(low, high=None, size=(), generator: Generator | None = None, dtype=None) -> Tensor:

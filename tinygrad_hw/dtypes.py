@@ -57,6 +57,11 @@ def _category(kind: str) -> int:
     return 2 if kind == "f" else 0 if kind == "b" else 1
 
 
+def can_cast(source: np.dtype, target: np.dtype) -> bool:
+    """Whether an in-place operation may store ``source`` in ``target``: no floats in integers, no numbers in bools."""
+    return _category(source.kind) <= _category(target.kind)
+
+
 def _merge(a: np.dtype | None, b: np.dtype) -> np.dtype:
     if a is None:
         return b
@@ -82,9 +87,7 @@ def result_type(*operands) -> np.dtype:
         groups[rank] = _merge(groups[rank], dtype)
     result: np.dtype | None = None
     for dtype in groups:
-        if dtype is not None and (
-            result is None or _category(dtype.kind) > _category(result.kind)
-        ):
+        if dtype is not None and (result is None or _category(dtype.kind) > _category(result.kind)):
             result = dtype
     assert result is not None
     return result

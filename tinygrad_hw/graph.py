@@ -8,10 +8,12 @@ there are no reference cycles: a graph is gone when the last Tensor of it is.
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -26,19 +28,22 @@ _sequence = count()
 class Node:
     """One recorded operation.
 
-    ``saved[i]`` is (array, version counter, its count then, edge) for an operand that a rule needs;
-    ``saved_out`` the same for the output; ``saved`` is None once freed. ``sequence`` grows in order of creation, so that running nodes from the
-    largest down meets every node after all its users.
+    ``rules`` are the derivative rules of the operands that need a gradient. ``saved[i]`` is (array, version counter,
+    its count then, edge) for an operand that a rule needs, or a plain value; ``saved_out`` the same for the output;
+    ``saved`` is None once freed. ``sequence`` grows in order of creation, so that running nodes from the largest down
+    meets every node after all its users. ``watchers`` are weak references to Tensors that want this node's cotangent.
     """
 
     __slots__ = (
-        "attrs", "dtype", "edges", "mask", "op", "saved", "saved_out", "sequence", "shape", "watchers",
+        "attrs", "dtype", "edges", "op", "rules", "saved", "saved_out", "sequence", "shape", "watchers",
     )  # fmt: skip
 
-    def __init__(self, op: Primitive, attrs: tuple, mask: int, edges: list, shape: tuple, dtype) -> None:
+    def __init__(
+        self, op: Primitive, attrs: tuple, rules: tuple, edges: list, shape: tuple, dtype
+    ) -> None:
         self.op = op
         self.attrs = attrs
-        self.mask = mask
+        self.rules = rules
         self.edges = edges
         self.shape = shape
         self.dtype = dtype
@@ -74,18 +79,20 @@ class Node:
             )
         return array
 
-    def pull(self, g, revive: Callable | None, wanted: Callable[[Any], bool]) -> list:
-        """The cotangents of the operands, as (edge, cotangent, whether its memory is someone else's too)."""
-        op = self.op
-        edges = self.edges
+    def pull(self, g, revive: Callable | None, needed: set | None) -> list:
+        """The cotangents of the operands, as (edge, cotangent, whether its memory is someone else's too).
+
+        Edges that are not in ``needed`` (None: all are) get none.
+        """
+        op, edges = self.op, self.edges
         if op.variadic:
-            jobs = [(i, op.rules[0]) for i, edge in enumerate(edges) if edge is not None]
+            jobs = [(i, self.rules[0]) for i, edge in enumerate(edges) if edge is not None]
         else:
-            jobs = [(rule.operand, rule) for rule in op.plan(self.mask).rules]
+            jobs = [(rule.operand, rule) for rule in self.rules]
         result = []
         for operand, rule in jobs:
             edge = edges[operand]
-            if not wanted(edge):
+            if needed is not None and edge not in needed:
                 continue
             args = self._arguments(rule.sources, operand, g, revive)
             if revive is None:
@@ -96,9 +103,12 @@ class Node:
                 cotangent = rule.function(*args)
             if cotangent.shape != edge.shape and op.broadcasts:
                 cotangent = sum_to_shape(cotangent, edge.shape)
-            shared = revive is None and (
-                cotangent.base is not None or any(cotangent is a for a in args)
-            )
+            shared = False
+            if revive is None:
+                shared = cotangent.base is not None
+                for a in args:
+                    if a is cotangent:
+                        shared = True
             result.append((edge, cotangent, shared))
         return result
 
@@ -110,14 +120,13 @@ class Node:
                 args.append(g)
             elif kind == "operand":
                 entry = self.saved[index]  # type: ignore[index]
-                if entry.__class__ is not tuple:  # a Python number, or None
-                    args.append(entry)
-                    continue
-                array = self.unpack(entry, self.op.operands[index])
-                args.append(array if revive is None else revive(array, entry[3]))
+                if entry.__class__ is tuple:
+                    array = self.unpack(entry, self.op.operands[index])
+                    entry = array if revive is None else revive(array, entry[1], entry[3])
+                args.append(entry)
             elif kind == "out":
                 array = self.unpack(self.saved_out, "output")  # type: ignore[arg-type]
-                args.append(array if revive is None else revive(array, self))
+                args.append(array if revive is None else revive(array, self.saved_out[1], self))  # type: ignore[index]
             elif kind == "attr":
                 args.append(self.attrs[index])
             elif kind == "shape":
@@ -148,7 +157,7 @@ class Port(Node):
 
     __slots__ = ()
 
-    def pull(self, g, revive: Callable | None, wanted: Callable[[Any], bool]) -> list:
+    def pull(self, g, revive: Callable | None, needed: set | None) -> list:
         return [(self.edges[0], Bundle({self.attrs[0]: g}), True)]
 
 
@@ -164,35 +173,12 @@ def is_grad_enabled() -> bool:
     return mode.enabled
 
 
-class set_grad_enabled:  # noqa: N801 (PyTorch's name)
-    """Record operations or not, from the call on or within a ``with`` block or a decorated function."""
+class _GradMode:
+    """Recording switched on or off in a ``with`` block, which may be entered again, or in a decorated function."""
 
     def __init__(self, enabled: bool) -> None:
-        self.enabled = bool(enabled)
-        self.before = [mode.enabled]
-        mode.enabled = self.enabled
-
-    def __enter__(self) -> None:
-        mode.enabled = self.enabled
-
-    def __exit__(self, *exception: object) -> None:
-        mode.enabled = self.before[-1]
-
-
-class _GradMode:
-    """A context manager, re-enterable, that is also a decorator."""
-
-    enabled: bool
-
-    def __init__(self, function: Callable | None = None) -> None:
+        self.enabled = enabled
         self.before: list[bool] = []
-
-    def __new__(cls, function: Callable | None = None):
-        self = super().__new__(cls)
-        if function is not None:  # used as a decorator without parentheses
-            self.__init__()
-            return self(function)
-        return self
 
     def __enter__(self) -> None:
         self.before.append(mode.enabled)
@@ -202,28 +188,98 @@ class _GradMode:
         mode.enabled = self.before.pop()
 
     def __call__(self, function: Callable) -> Callable:
+        if inspect.isgeneratorfunction(function):
+            return self._decorate_generator(function)
+        enabled = self.enabled
+
         @functools.wraps(function)
         def run(*args, **kwargs):
-            with type(self)():
+            with _GradMode(enabled):
                 return function(*args, **kwargs)
 
         return run
 
+    def _decorate_generator(self, function: Callable) -> Callable:
+        """The mode holds while the generator runs, and not for its caller between two values."""
+        enabled = self.enabled
 
-class no_grad(_GradMode):  # noqa: N801 (PyTorch's name)
+        @functools.wraps(function)
+        def run(*args, **kwargs):
+            generator = function(*args, **kwargs)
+            resume, value = generator.send, None
+            while True:
+                try:
+                    with _GradMode(enabled):
+                        result = resume(value)
+                except StopIteration as end:
+                    return end.value
+                try:
+                    value, resume = (yield result), generator.send
+                except BaseException as error:  # GeneratorExit too: the generator shall clean up
+                    value, resume = error, generator.throw
+
+        return run
+
+
+class _NamedGradMode(_GradMode):
+    def __new__(cls, function: Callable | None = None):
+        self = super().__new__(cls)
+        if function is None:
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(function)  # a decorator without parentheses
+
+
+class no_grad(_NamedGradMode):  # noqa: N801 (PyTorch's name)
     """Within it nothing is recorded and results do not require a gradient."""
 
-    enabled = False
+    def __init__(self) -> None:
+        super().__init__(False)
 
 
-class enable_grad(_GradMode):  # noqa: N801 (PyTorch's name)
+class enable_grad(_NamedGradMode):  # noqa: N801 (PyTorch's name)
     """Within it operations are recorded, even inside ``no_grad``."""
 
-    enabled = True
+    def __init__(self) -> None:
+        super().__init__(True)
+
+
+class set_grad_enabled(_GradMode):  # noqa: N801 (PyTorch's name)
+    """Record operations or not: from the call on, or only within a ``with`` block or a decorated function."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(bool(mode))
+        super().__enter__()
+
+    def __enter__(self) -> None:
+        mode.enabled = self.enabled
+
+    def __exit__(self, *exception: object) -> None:
+        mode.enabled = self.before[0]
+
+    def __call__(self, function: Callable) -> Callable:
+        mode.enabled = self.before[0]
+        return super().__call__(function)
+
+
+def _leading_to(targets: dict, roots: list) -> set:
+    """The edges of ``targets``, and the nodes below ``roots`` through which a gradient flows on to one of them."""
+    nodes = set()
+    stack = [edge for edge, _ in roots]
+    while stack:
+        edge = stack.pop()
+        if isinstance(edge, Node) and edge not in nodes:
+            nodes.add(edge)
+            stack.extend(edge.edges)
+    found = set()
+    for node in sorted(nodes, key=attrgetter("sequence")):  # operands before their users
+        if any(edge in targets or edge in found for edge in node.edges):
+            found.add(node)
+    return found
 
 
 def run_backward(
-    roots: Iterable[tuple[Any, Any]],
+    roots: list[tuple[Any, Any]],
     *,
     retain_graph: bool,
     captured: dict | None = None,
@@ -231,27 +287,31 @@ def run_backward(
 ) -> None:
     """Propagate cotangents from ``roots`` (edge, cotangent) to the leaves.
 
-    Leaves accumulate into ``.grad``; with ``captured``, a mapping whose keys are edges, none does and its values
-    become the cotangents met there. Cotangents are arrays, or Tensors when ``revive(array, edge)`` is given, which
-    makes the pass itself differentiable. Iterative, and each node's cotangent is dropped as soon as it is used.
+    Leaves accumulate into ``.grad``; with ``captured``, a mapping whose keys are edges, none does: its values become
+    the cotangents met there, and nodes that do not lead to its keys are left alone. Cotangents are arrays, or Tensors
+    when ``revive(array, version, edge)`` is given, which makes the pass itself differentiable. Iterative, and each
+    node's cotangent is dropped as soon as it is used.
     """
     pending: dict[Node, Any] = {}
     owned: set[Node] = set()  # pending sums that were allocated here and may be added to in place
     heap: list[tuple[int, Node]] = []
-
-    def wanted(edge) -> bool:
-        return captured is None or isinstance(edge, Node) or edge in captured
+    onward: set = set() if captured is None else _leading_to(captured, roots)
+    needed = None if captured is None else onward.union(captured)
 
     def deliver(edge, cotangent, shared: bool) -> None:
-        if captured is not None and edge in captured:
-            seen = captured[edge]
-            captured[edge] = cotangent if seen is None else seen + cotangent
+        if captured is not None:
+            if edge in captured:
+                seen = captured[edge]
+                captured[edge] = cotangent if seen is None else seen + cotangent
+            if edge not in onward:
+                return
         if not isinstance(edge, Node):
-            if captured is None:
-                edge._accumulate(cotangent, shared)
+            edge._accumulate(cotangent, shared)
         elif edge not in pending:
             heappush(heap, (-edge.sequence, edge))
             pending[edge] = cotangent
+            if not shared and revive is None:
+                owned.add(edge)
         elif edge in owned:
             np.add(pending[edge], cotangent, out=pending[edge])
         else:
@@ -268,16 +328,16 @@ def run_backward(
         node = heappop(heap)[1]
         g = pending.pop(node)
         owned.discard(node)
-        for watcher in node.watchers or ():
-            tensor = watcher()
-            if tensor is not None:
-                tensor._accumulate(g, True)
         if node.saved is None:
             raise GraphError(
                 f"backward: the graph through {node.op.name} was freed by an earlier backward pass\n"
                 "Pass retain_graph=True to the first pass to go through it again."
             )
-        for edge, cotangent, shared in node.pull(g, revive, wanted):
+        for watcher in node.watchers or ():
+            tensor = watcher()
+            if tensor is not None:
+                tensor._accumulate(g, True)
+        for edge, cotangent, shared in node.pull(g, revive, needed):
             if not isinstance(cotangent, Bundle):
                 if cotangent.shape != edge.shape:
                     raise GraphError(

@@ -11,28 +11,28 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, graph, ops
-from . import random as _random
+from . import dtypes, graph, numpy_functions, ops, printing
 from .errors import DTypeError, GraphError, ShapeError
 from .graph import Node, run_backward
-from .ops import index as _index
-from .ops import reduce as _reduce
+from .methods import Methods
 from .ops import shape as _shape
-from .ops.core import Primitive, Recorded
+from .ops.core import Primitive
 
 
-class Tensor(Recorded):
+class Tensor(Methods):
     """An n-dimensional array that remembers the operations it came from.
 
-    ``Tensor(data)`` copies data (numbers, nested lists, an array, a Tensor) in the default float type; ``tensor(data)``
-    keeps its type. ``requires_grad`` tensors made by the user are leaves: ``backward`` puts gradients in their ``grad``.
+    ``Tensor(data)`` copies data (numbers, nested lists, an array, a Tensor) in the default float type;
+    ``tensor(data)`` keeps its type. Tensors with ``requires_grad`` made by the user are leaves: ``backward`` puts
+    gradients in their ``grad``.
     """
 
     # _version is shared by all tensors of the same memory: [changes in place, the last one's name, recorded ones].
     # _view is (the tensor whose memory this shows, the view operations from there, recorded changes then), or None.
     __slots__ = ("__weakref__", "_array", "_node", "_requires_grad", "_version", "_view", "grad")
 
-    __array_priority__ = 1000  # NumPy's operators leave `array + tensor` to Tensor.__radd__
+    __array_ufunc__ = numpy_functions.ufunc
+    __array_function__ = numpy_functions.array_function
 
     def __init__(self, data: Any = (), requires_grad: bool = False) -> None:
         source = data._array if isinstance(data, Tensor) else data
@@ -83,14 +83,28 @@ class Tensor(Recorded):
             shown = base
             for op, attrs in steps:
                 shown = apply(op, (shown,), attrs)
-        self._node = shown._node
-        self._requires_grad = shown._requires_grad
         self._view = (base, steps, self._version[2])
+        self._set_history(shown._node)
+
+    def _set_history(self, node: Node | None) -> None:
+        """Be the result of ``node`` from now on; whoever asked to ``retain_grad`` asked for the latest values'."""
+        old, self._node, self._requires_grad = self._node, node, node is not None
+        if old is not None and old.watchers:
+            others = [w for w in old.watchers if w() is not self]
+            if len(others) < len(old.watchers):
+                old.watchers = others
+                self.retain_grad()
+
+    def _past(self) -> Tensor:
+        """Its present values and history, in memory of their own."""
+        past = Tensor._wrap(self._array.copy())
+        past._node, past._requires_grad = self._node, self._requires_grad
+        return past
 
     def _accumulate(self, cotangent, shared: bool) -> None:
         """Add a cotangent to ``grad``; one whose memory is ``shared`` with others is copied before it is kept."""
         if isinstance(cotangent, Tensor):
-            self.grad = cotangent if self.grad is None else self.grad + cotangent
+            self.grad = cotangent.clone() if self.grad is None else self.grad + cotangent
         elif self.grad is None:
             self.grad = Tensor._wrap(cotangent.copy() if shared else cotangent)
         elif self.grad._requires_grad:
@@ -153,7 +167,8 @@ class Tensor(Recorded):
         if self._node is not None:
             if not value:
                 raise GraphError(
-                    "requires_grad: expected a leaf, got the result of an operation\nUse detach() for one without history."
+                    "requires_grad: expected a leaf, got the result of an operation\n"
+                    "Use detach() for one without history."
                 )
             return
         if value and self._array.dtype.kind != "f":
@@ -187,6 +202,7 @@ class Tensor(Recorded):
         if not isinstance(value, Tensor):
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
         self._array = value._array
+        self._view = None
 
     # Out of the graph, and into other types
 
@@ -200,14 +216,17 @@ class Tensor(Recorded):
         """The array itself, sharing memory.  Raises: GraphError while a gradient is required."""
         if self.requires_grad:
             raise GraphError(
-                "numpy: expected a tensor that does not require grad\nUse tensor.detach().numpy(), or np.asarray(tensor)."
+                "numpy: expected a tensor that does not require grad\n"
+                "Use tensor.detach().numpy(), or np.asarray(tensor)."
             )
         return self._array
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        if copy:
-            return np.array(self._array, dtype)
-        return self._array if dtype is None else self._array.astype(dtype, copy=False)
+        if copy is False and dtype is not None and dtype != self._array.dtype:
+            raise ValueError(
+                f"array: expected to copy for {np.dtype(dtype)}, got copy=False and {self._array.dtype}"
+            )
+        return np.array(self._array, dtype) if copy else np.asarray(self._array, dtype)
 
     def item(self) -> int | float | bool:
         """The only element as a Python number.  Raises: ValueError if there is not exactly one."""
@@ -219,46 +238,11 @@ class Tensor(Recorded):
         """Nested lists of Python numbers."""
         return self._array.tolist()
 
-    def clone(self) -> Tensor:
-        """A copy.  Derivation: the identity."""
-        return ops.clone(self)
-
-    def contiguous(self) -> Tensor:
-        """Itself if row-major without gaps, else a copy that is."""
-        return self if self.is_contiguous() else self.clone()
-
-    def to(self, dtype) -> Tensor:
-        """In another element type (a dtype, or that of a tensor); itself if it has that type already."""
-        if isinstance(dtype, Tensor):
-            dtype = dtype.dtype
-        dtype = dtypes.check(dtype, "to")
-        return self if dtype == self._array.dtype else _reduce._cast(self, dtype)
-
-    type = to
-
-    def float(self) -> Tensor:
-        """In float32."""
-        return self.to(dtypes.float32)
-
-    def double(self) -> Tensor:
-        """In float64."""
-        return self.to(dtypes.float64)
-
-    def int(self) -> Tensor:
-        """In int32."""
-        return self.to(dtypes.int32)
-
-    def long(self) -> Tensor:
-        """In int64."""
-        return self.to(dtypes.int64)
-
-    def bool(self) -> Tensor:
-        """In bool."""
-        return self.to(dtypes.bool_)
-
     # Gradients
 
-    def backward(self, gradient=None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+    def backward(
+        self, gradient=None, retain_graph: bool | None = None, create_graph: bool = False
+    ) -> None:
         """Add d self/d leaf to ``grad`` of every leaf that self was computed from.
 
         ``gradient`` is the cotangent of self, needed unless self has one element. The graph is freed unless
@@ -310,19 +294,31 @@ class Tensor(Recorded):
         return int(self._array.item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if spec and not self._array.ndim else str(self), spec)
+        return format(self.item(), spec) if not self._array.ndim else format(str(self), spec)
 
     def __contains__(self, value) -> bool:
-        return bool(np.any(self._array == np.asarray(value)))
+        if not _is_operand(value):
+            raise TypeError(f"in: expected a number or a tensor, got {type(value).__name__}")
+        return bool((self._array == np.asarray(value)).any())
 
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return _format(self)
+        node = self.grad_fn
+        notes = (
+            (f"grad_fn={node!r}",)
+            if node
+            else ("requires_grad=True",)
+            if self._requires_grad
+            else ()
+        )
+        return printing.text(self._array, *notes)
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         if not self.is_leaf:
-            raise GraphError("deepcopy: expected a leaf, got the result of an operation\nUse .detach().clone().")
+            raise GraphError(
+                "deepcopy: expected a leaf, got the result of an operation\nUse .detach().clone()."
+            )
         found = memo.get(id(self))
         if found is None:
             found = memo[id(self)] = self.__class__._wrap(self._array.copy())
@@ -332,9 +328,7 @@ class Tensor(Recorded):
         return found
 
     def __reduce_ex__(self, protocol):
-        if not self.is_leaf:
-            raise GraphError("pickle: expected a leaf, got the result of an operation\nUse .detach().")
-        return _rebuild, (self.__class__, np.array(self._array), self._requires_grad)
+        return _rebuild, (self.__class__, self._array, self.requires_grad)
 
     # Operators
 
@@ -414,138 +408,7 @@ class Tensor(Recorded):
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
-    def __getitem__(self, index) -> Tensor:
-        return _index.getitem(self, index)
-
-    def __setitem__(self, index, value) -> None:
-        target = _index.getitem(self, index)
-        if target._array.base is not None and np.may_share_memory(target._array, self._array):
-            target.copy_(value)
-            if not target._requires_grad:
-                self._version[1] = "__setitem__"
-            return
-        parsed = _parsed_index(index)
-        value = value if isinstance(value, Tensor) else np.asarray(value)
-        value = _cast_like(self, value)
-        _in_place(self, "__setitem__", lambda t: _index._index_put(t, value, index=parsed))
-
-    # In place
-
-    def copy_(self, source) -> Tensor:
-        """Take over source's values, broadcast to this shape and cast to this dtype."""
-        source = source if isinstance(source, Tensor) else np.asarray(source)
-        return _in_place(
-            self, "copy_", lambda t: _reduce.expand(_cast_like(self, source), self.shape)
-        )
-
-    def fill_(self, value) -> Tensor:
-        """Set all elements to ``value``."""
-        if isinstance(value, Tensor) and value.ndim:
-            raise ShapeError(f"fill_: expected a number or a 0-d tensor, got shape {value.shape}")
-        return _in_place(self, "fill_", lambda t: _reduce.expand(_cast_like(t, value), t.shape))
-
-    def zero_(self) -> Tensor:
-        """Set all elements to 0."""
-        return self.fill_(0)
-
-    def __iadd__(self, other):
-        return _in_place(self, "add_", lambda t: t + other)
-
-    def __isub__(self, other):
-        return _in_place(self, "sub_", lambda t: t - other)
-
-    def __imul__(self, other):
-        return _in_place(self, "mul_", lambda t: t * other)
-
-    def __itruediv__(self, other):
-        return _in_place(self, "div_", lambda t: t / other)
-
-    def __ipow__(self, other):
-        return _in_place(self, "pow_", lambda t: t**other)
-
-    def uniform_(self, low=0.0, high=1.0, generator=None) -> Tensor:
-        """Draw each element uniformly from [low, high)."""
-        rng = (generator or _random.default_generator).numpy
-        draw = rng.random(self.shape, self.dtype) * (high - low) + low
-        return _in_place(self, "uniform_", lambda t: Tensor._wrap(np.asarray(draw, t.dtype)))
-
-    def normal_(self, mean=0.0, std=1.0, generator=None) -> Tensor:
-        """Draw each element from the normal distribution of that mean and standard deviation."""
-        rng = (generator or _random.default_generator).numpy
-        draw = rng.standard_normal(self.shape, self.dtype) * std + mean
-        return _in_place(self, "normal_", lambda t: Tensor._wrap(np.asarray(draw, t.dtype)))
-
-    # Shape: methods that take sizes one by one, as PyTorch's do
-
-    def reshape(self, *shape) -> Tensor:
-        """The same elements under another shape (see ``reshape``)."""
-        return ops.reshape(self, _one_or_many(shape))
-
-    def view(self, *shape) -> Tensor:
-        """As reshape, but sharing memory.  Raises: ShapeError where that is impossible."""
-        if len(shape) == 1 and isinstance(shape[0], np.dtype):
-            raise DTypeError("view: expected sizes, got a dtype\nUse .to(dtype).")
-        out = ops.reshape(self, _one_or_many(shape))
-        if self.numel() and not np.may_share_memory(out._array, self._array):
-            raise ShapeError(f"view: expected memory that fits {tuple(out.shape)} without copying\nUse reshape().")
-        return out
-
-    def permute(self, *dims) -> Tensor:
-        """Dimensions in another order (see ``permute``)."""
-        return ops.permute(self, _one_or_many(dims))
-
-    def expand(self, *sizes) -> Tensor:
-        """Repeated along dimensions of size 1 (see ``expand``)."""
-        return _reduce.expand(self, _one_or_many(sizes))
-
-    def flip(self, *dims) -> Tensor:
-        """Reversed along dims (see ``flip``)."""
-        return ops.flip(self, _one_or_many(dims))
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802 (PyTorch's name)
-        """The dimensions in reverse order."""
-        return ops.permute(self, tuple(range(self.ndim))[::-1])
-
-    @property
-    def mT(self) -> Tensor:  # noqa: N802 (PyTorch's name)
-        """The last two dimensions exchanged."""
-        if self.ndim < 2:
-            raise ShapeError(f"mT: expected at least 2 dimensions, got shape {self.shape}")
-        return ops.transpose(self, -2, -1)
-
-    def t(self) -> Tensor:
-        """A matrix transposed; a vector or number as it is."""
-        if self.ndim > 2:
-            raise ShapeError(f"t: expected at most 2 dimensions, got shape {self.shape}")
-        return self.T
-
-    # Operators as methods
-    abs, sign, neg, exp, expm1, log, log1p = (
-        ops.abs, ops.sign, ops.neg, ops.exp, ops.expm1, ops.log, ops.log1p,
-    )  # fmt: skip
-    add, sub, mul, div, pow = ops.add, ops.sub, ops.mul, ops.div, ops.pow
-    sqrt, rsqrt, square, reciprocal = ops.sqrt, ops.rsqrt, ops.square, ops.reciprocal
-    sin, cos, tanh, sigmoid, erf, relu = ops.sin, ops.cos, ops.tanh, ops.sigmoid, ops.erf, ops.relu
-    maximum, minimum, clamp, clip = ops.maximum, ops.minimum, ops.clamp, ops.clamp
-    eq, ne, lt, le, gt, ge = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
-    logical_and, logical_or, logical_xor = ops.logical_and, ops.logical_or, ops.logical_xor
-    logical_not, isnan, isinf, isfinite = ops.logical_not, ops.isnan, ops.isinf, ops.isfinite
-    sum, mean, var, std, prod, norm = ops.sum, ops.mean, ops.var, ops.std, ops.prod, ops.norm
-    max, min, amax, amin = ops.max, ops.min, ops.amax, ops.amin
-    argmax, argmin, all, any = ops.argmax, ops.argmin, ops.all, ops.any
-    cumsum, logsumexp = ops.cumsum, ops.logsumexp
-    softmax, log_softmax = ops.softmax, ops.log_softmax
-    matmul, mm, bmm, mv, dot, outer = ops.matmul, ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer
-    flatten, squeeze, unsqueeze, transpose = ops.flatten, ops.squeeze, ops.unsqueeze, ops.transpose
-    broadcast_to, narrow, select = ops.broadcast_to, ops.narrow, ops.select
-    split, chunk, tril, triu = ops.split, ops.chunk, ops.tril, ops.triu
-    gather, take_along_dim, index_select = ops.gather, ops.take_along_dim, ops.index_select
-    masked_fill = ops.masked_fill
-
-    def where(self, condition, other) -> Tensor:
-        """self where condition holds, else other."""
-        return ops.where(condition, self, other)
+    __getitem__ = ops.getitem
 
 
 _ONE = (1,)
@@ -565,22 +428,22 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
             if x._requires_grad:
                 mask |= bit
         else:
-            arrays.append(x)
+            # NumPy's scalars are weak as Python's are: np.sqrt(2) is no reason to go to float64.
+            arrays.append(x.item() if isinstance(x, np.generic) else x)
         bit += bit
     array = op.forward(*arrays, *attrs)
     if array.__class__ is not np.ndarray:
         array = np.asarray(array)
     out = Tensor._wrap(array)
     if mask and graph.mode.enabled and op.rules and array.dtype.kind == "f":
-        node = Node(op, attrs, mask, None, array.shape, array.dtype)
-        plan = op.plan(mask)
         edges: list = []
         for x in operands:
             if isinstance(x, Tensor) and x._requires_grad:
                 edges.append(x if x._node is None else x._node)
             else:
                 edges.append(None)
-        node.edges = edges
+        plan = op.plan(mask)
+        node = Node(op, attrs, plan.rules, edges, array.shape, array.dtype)
         if plan.keep:
             saved: list = [None] * len(edges)
             for i in plan.keep:
@@ -589,7 +452,7 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
                     version = x._version
                     saved[i] = (x._array, version, version[0], edges[i])
                 else:
-                    saved[i] = x
+                    saved[i] = arrays[i]
             node.saved = saved
         out._node = node
         out._requires_grad = True
@@ -616,90 +479,19 @@ def _become_view(out: Tensor, source: Tensor, op: Primitive, attrs: tuple) -> No
     out._view = (base, (*steps, (op, attrs)), source._version[2])
 
 
-def _in_place(target: Tensor, name: str, function) -> Tensor:
-    """Replace target's values by ``function(target)``, in its memory and in the graph.
-
-    A recorded change of a view also changes the history of the tensor that it shows, and through it of all other
-    views, which catch up when they are next used.
-    """
-    recording = graph.mode.enabled
-    if recording and target.requires_grad and target.is_leaf:
-        raise GraphError(
-            f"{name}: expected no leaf that requires grad, as its gradient would be lost\n"
-            "Do it under no_grad(), or on a clone."
-        )
-    base = target if target._view is None else target._view[0]
-    old = target
-    if recording and target._requires_grad:
-        # The rules must see the values from before the change.
-        old = Tensor._wrap(target._array.copy())
-        old._node, old._requires_grad = target._node, True
-    result = function(old)
-    if not isinstance(result, Tensor):
-        result = Tensor._wrap(np.asarray(result))
-    if result.shape != target.shape:
-        raise ShapeError(f"{name}: expected a result of shape {target.shape}, got {result.shape}")
-    if result.dtype != target.dtype:
-        if dtypes.result_type(result._array, target._array) != target.dtype and name != "copy_":
-            raise DTypeError(f"{name}: expected a result of {target.dtype}, got {result.dtype}")
-        result = result.to(target.dtype)
-    if recording and result._requires_grad and base is not target and base.is_leaf and base._requires_grad:
-        raise GraphError(
-            f"{name}: expected no view of a leaf that requires grad, as its gradient would be lost\n"
-            "Do it under no_grad(), or on a clone."
-        )
-    before = base._array.copy() if recording and base is not target and base.requires_grad else None
-    np.copyto(target._array, result._array)
-    target._bump(name)
-    if recording and (result._requires_grad or base._requires_grad):
-        version = target._version
-        if base is target:
-            target._node = result._edge() if result._requires_grad else None  # type: ignore[assignment]
-            if isinstance(target._node, Tensor):  # copied from a leaf: pass its gradient on
-                target._node = result.clone()._node
-            target._requires_grad = result._requires_grad
-            version[2] += 1
-        else:
-            steps = target._view[1]  # type: ignore[index]
-            earlier = base
-            if before is not None:
-                earlier = Tensor._wrap(before)
-                earlier._node, earlier._requires_grad = base._node, base._requires_grad
-            changed = _index._show(earlier, result, steps=steps)
-            base._node, base._requires_grad = changed._node, changed._requires_grad
-            version[2] += 1
-            target._replay()
-    return target
-
-
-def _cast_like(target: Tensor, value):
-    """``value`` in target's dtype, as assignment converts."""
-    if isinstance(value, Tensor):
-        return value.to(target.dtype)
-    return Tensor._wrap(np.asarray(value).astype(target.dtype))
-
-
-def _parsed_index(index):
-    items = index if isinstance(index, tuple) else (index,)
-    plain = [
-        i if i is None or i is Ellipsis or isinstance(i, slice | int) else np.asarray(i) for i in items
-    ]
-    return tuple(plain)
-
-
-def _one_or_many(sizes: tuple):
-    """``f(2, 3)`` and ``f((2, 3))`` alike."""
-    return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
-
-
 def _is_operand(x) -> bool:
     return isinstance(x, Tensor | int | float | np.ndarray | np.generic)
 
 
-def _bitwise(symbol: str, function, a: Tensor, b) -> Tensor:
-    left, right = a._array, np.asarray(b) if not isinstance(b, int) else b
-    if left.dtype.kind == "f" or getattr(right, "dtype", left.dtype).kind == "f":
-        raise DTypeError(f"{symbol}: expected bool or integers, got {left.dtype} and {right}")
+def _bitwise(symbol: str, function, a: Tensor, b):
+    if not _is_operand(b):
+        return NotImplemented
+    left, right = a._array, b if isinstance(b, int | float) else np.asarray(b)
+    kinds = [getattr(x, "dtype", type(x)) for x in (left, right)]
+    if any(np.dtype(kind).kind == "f" for kind in kinds):
+        raise DTypeError(
+            f"{symbol}: expected bool or integers, got {' and '.join(map(str, kinds))}"
+        )
     return Tensor._wrap(np.asarray(function(left, right)))
 
 
@@ -709,11 +501,12 @@ def _rebuild(cls, array: np.ndarray, requires_grad: bool) -> Tensor:
     return tensor
 
 
-def _revive(array: np.ndarray, edge) -> Tensor:
+def _revive(array: np.ndarray, version: list, edge) -> Tensor:
     """A saved array as the Tensor that it was: with its history, so that gradients of gradients reach it."""
     if edge is not None and not isinstance(edge, Node):
         return edge
     tensor = Tensor._wrap(array)
+    tensor._version = version
     if edge is not None:
         tensor._node = edge
         tensor._requires_grad = True
@@ -784,7 +577,9 @@ def grad(
     keep = create_graph if retain_graph is None else retain_graph
     captured: dict = {x._edge(): None for x in inputs}
     with graph.set_grad_enabled(create_graph):
-        run_backward(roots, retain_graph=keep, captured=captured, revive=_revive if create_graph else None)
+        run_backward(
+            roots, retain_graph=keep, captured=captured, revive=_revive if create_graph else None
+        )
     results = []
     for i, x in enumerate(inputs):
         g = captured[x._edge()]
@@ -799,20 +594,3 @@ def grad(
             g = Tensor._wrap(np.array(g))
         results.append(g)
     return tuple(results)
-
-
-def _format(t: Tensor) -> str:
-    """PyTorch's layout: four decimals, long tensors abbreviated, dtype and grad_fn where they are not the default."""
-    array = t._array
-    with np.printoptions(precision=4, threshold=1000, edgeitems=3, suppress=False, floatmode="maxprec_equal"):
-        body = np.array2string(array, separator=", ", prefix="tensor(", max_line_width=80)
-    notes = []
-    if array.size == 0 and array.shape != (0,):
-        notes.append(f"size={array.shape}")
-    if array.dtype not in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_):
-        notes.append(f"dtype={array.dtype.name}")
-    if t.grad_fn is not None:
-        notes.append(f"grad_fn={t.grad_fn!r}")
-    elif t._requires_grad:
-        notes.append("requires_grad=True")
-    return f"tensor({', '.join([body, *notes])})"

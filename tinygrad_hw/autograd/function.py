@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,31 +11,36 @@ import numpy as np
 from .. import graph
 from ..errors import GraphError, ShapeError
 from ..graph import Bundle, Node, Port
+from ..inplace import broadcasts
+from ..ops.reduce import sum_to_shape
 from ..tensor import Tensor, _revive
 
 
 class Context:
-    """``ctx``: what forward leaves for backward."""
+    """``ctx``: what forward leaves for backward. Other values than tensors may be kept as attributes of it."""
 
-    def __init__(self) -> None:
-        self.needs_input_grad: tuple[bool, ...] = ()
+    def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
+        self.needs_input_grad = needs_input_grad
         self._to_save: tuple = ()
-        self._node: _FunctionNode | None = None
+        self._node: Callable[[], Any] | None = None  # a weak reference: the node refers to this
         self._non_differentiable: tuple = ()
         self._materialize = True
 
     def save_for_backward(self, *tensors) -> None:
         """Keep tensors (or None) for backward, which finds them in ``saved_tensors``."""
-        if any(t is not None and not isinstance(t, Tensor) for t in tensors):
-            raise TypeError("save_for_backward: expected Tensors or None\nKeep other values as attributes of ctx.")
+        for t in tensors:
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(
+                    f"save_for_backward: expected Tensors or None, got {type(t).__name__}\n"
+                    "Keep other values as attributes of ctx."
+                )
         self._to_save = tensors
 
     @property
     def saved_tensors(self) -> tuple:
         """The tensors kept by ``save_for_backward``.  Raises: GraphError if one was changed in place since."""
-        if self._node is None:
-            return self._to_save
-        return self._node.unpack_all()
+        node = self._node() if self._node else None
+        return self._to_save if node is None else node.unpack_all()
 
     def mark_non_differentiable(self, *tensors) -> None:
         """Outputs through which no gradient flows."""
@@ -55,51 +61,83 @@ class _Op:
 class _FunctionNode(Node):
     """A node whose rules are a user's ``backward``."""
 
-    __slots__ = ("context", "function", "outputs")
+    __slots__ = ("__weakref__", "context", "function", "outputs")
+
+    context: Context
+    function: type[Function]
+    outputs: list[tuple | None]  # shape and dtype; None where forward returned what is no Tensor
+
+    @property
+    def name(self) -> str:
+        return f"{self.op.name}Backward"
+
+    def output_edge(self, k: int) -> Node:
+        """Where the gradient of output ``k`` goes."""
+        if len(self.outputs) == 1:
+            return self
+        return Port(self.op, (k,), (), [self], *self.outputs[k])  # type: ignore[misc]
 
     def unpack_all(self) -> tuple:
+        """What ``save_for_backward`` was given, each with the history that it has outside of the Function."""
         if self.saved is None:
-            raise GraphError(f"backward: what {self.op.name} saved was freed\nPass retain_graph=True to keep it.")
-        return tuple(
-            None if entry is None else _revive(self.unpack(entry, f"tensor {i}"), entry[3])
-            for i, entry in enumerate(self.saved)
-        )
+            raise GraphError(
+                f"backward: what {self.op.name} saved was freed by an earlier backward pass\n"
+                "Pass retain_graph=True to the first pass to keep it."
+            )
+        tensors: list[Tensor | None] = []
+        for i, entry in enumerate(self.saved):
+            if entry is not None:
+                array = self.unpack(entry, f"tensor {i}")
+                edge = self.output_edge(entry[3]) if isinstance(entry[3], int) else entry[3]
+                entry = _revive(array, entry[1], edge)
+            tensors.append(entry)
+        return tuple(tensors)
 
-    def pull(self, g, revive: Callable | None, wanted: Callable[[Any], bool]) -> list:
+    def pull(self, g, revive: Callable | None, needed: set | None) -> list:
         given = g if isinstance(g, Bundle) else {0: g}
-        cotangents = []
-        for i, (shape, dtype) in enumerate(self.outputs):
-            one = given.get(i)
-            if one is None and self.context._materialize:
-                one = np.zeros(shape, dtype)
-            cotangents.append(Tensor._wrap(one) if isinstance(one, np.ndarray) else one)
+        cotangents: list[Tensor | None] = []
+        for k, output in enumerate(self.outputs):
+            one = given.get(k)
+            if one is None and output is not None and self.context._materialize:
+                one = np.zeros(*output)
+            cotangents.append(
+                one if one is None or isinstance(one, Tensor) else Tensor._wrap(np.asarray(one))
+            )
         with graph.set_grad_enabled(revive is not None):
             results = self.function.backward(self.context, *cotangents)
         results = results if isinstance(results, tuple) else (results,)
-        if len(results) < len(self.edges) or any(r is not None for r in results[len(self.edges) :]):
+        name, edges = self.op.name, self.edges
+        if len(results) < len(edges) or any(r is not None for r in results[len(edges) :]):
             raise GraphError(
-                f"{self.op.name}.backward: expected {len(self.edges)} gradients, one for each argument of "
-                f"forward, got {len(results)}"
+                f"{name}.backward: expected {len(edges)} gradients, one for each argument of forward, "
+                f"got {len(results)}"
             )
         out = []
-        for edge, result in zip(self.edges, results, strict=False):
-            if edge is None or result is None or not wanted(edge):
-                continue
-            if not isinstance(result, Tensor):
-                raise TypeError(f"{self.op.name}.backward: expected Tensors or None, got {type(result).__name__}")
-            if result.shape != edge.shape:
-                raise ShapeError(
-                    f"{self.op.name}.backward: expected a gradient of shape {tuple(edge.shape)}, got {result.shape}"
+        for i, (edge, result) in enumerate(zip(edges, results, strict=False)):
+            if result is not None and not isinstance(result, Tensor):
+                raise TypeError(
+                    f"{name}.backward: expected Tensors or None, got {type(result).__name__}"
                 )
-            out.append((edge, result._array if revive is None else result, True))
+            if edge is None or result is None or (needed is not None and edge not in needed):
+                continue
+            one = result._array if revive is None else result
+            if one.shape != edge.shape:
+                if not broadcasts(edge.shape, one.shape):
+                    raise ShapeError(
+                        f"{name}.backward: expected a gradient of shape {edge.shape} for argument {i}, "
+                        f"got {one.shape}"
+                    )
+                one = sum_to_shape(one, edge.shape)  # that of a broadcast operand
+            out.append((edge, one, True))
         return out
 
 
 class Function:
     """Base of a user's own operator: static methods ``forward(ctx, *args)`` and ``backward(ctx, *grads)``.
 
-    Call it by ``apply``. ``forward`` computes without being recorded; ``backward`` returns a gradient, or None, for each
-    of forward's arguments, and is recorded when gradients of gradients are wanted.
+    Call it by ``apply``. ``forward`` computes without being recorded and may return several outputs in a tuple;
+    ``backward`` gets a gradient for each of these and returns one, or None, for each of forward's arguments. It is
+    recorded when gradients of gradients are wanted, so written in Tensor operations it can be differentiated again.
     """
 
     @staticmethod
@@ -115,47 +153,46 @@ class Function:
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run ``forward`` and record it."""
-        context = Context()
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
-        context.needs_input_grad = needs
+        context = Context(needs)
         with graph.no_grad():
             result = cls.forward(context, *args)
         outputs = result if isinstance(result, tuple) else (result,)
-        if any(not isinstance(o, Tensor) for o in outputs):
-            raise TypeError(f"{cls.__name__}.forward: expected Tensors as outputs")
+        first = next((o for o in outputs if isinstance(o, Tensor)), None)
+        if first is None:
+            raise TypeError(
+                f"{cls.__name__}.forward: expected a Tensor or a tuple with Tensors, got {type(result).__name__}"
+            )
         if not (any(needs) and graph.is_grad_enabled()):
             return result
         edges = [a._edge() if need else None for a, need in zip(args, needs, strict=True)]
-        first = outputs[0]
-        node = _FunctionNode(_Op(cls.__name__), (), 0, edges, first.shape, first.dtype)  # type: ignore[arg-type]
+        node = _FunctionNode(_Op(cls.__name__), (), (), edges, first.shape, first.dtype)  # type: ignore[arg-type]
         node.context = context
         node.function = cls
-        node.outputs = [(o.shape, o.dtype) for o in outputs]
-        fresh = [_own(o, args) for o in outputs]
-        for k, (made, out) in enumerate(zip(fresh, outputs, strict=True)):
-            if out.dtype.kind != "f" or any(out is t for t in context._non_differentiable):
-                continue
-            made._node = (
-                node if len(outputs) == 1 else Port(node.op, (k,), 0, [node], out.shape, out.dtype)
-            )
-            made._requires_grad = True
-        node.saved = [None if t is None else _entry(t, args, edges, outputs, fresh) for t in context._to_save]
+        node.outputs = [(o.shape, o.dtype) if isinstance(o, Tensor) else None for o in outputs]
+        # An entry's edge is the argument's that it is, or the number of the output: the node itself would be a cycle.
+        sources = [*zip(args, edges, strict=True), *zip(outputs, range(len(outputs)), strict=True)]
+        node.saved = [None if t is None else _entry(t, sources) for t in context._to_save]
         context._to_save = ()
-        context._node = node
-        return tuple(fresh) if isinstance(result, tuple) else fresh[0]
+        context._node = weakref.ref(node)
+        made = tuple(_output(node, k, o) for k, o in enumerate(outputs))
+        return made if isinstance(result, tuple) else made[0]
 
 
-def _own(output: Tensor, args: tuple) -> Tensor:
-    """The output itself, or a new Tensor around its array where forward returned one of its arguments."""
-    return Tensor._wrap(output._array) if any(output is a for a in args) else output
+def _output(node: _FunctionNode, k: int, output: Any) -> Any:
+    """Output ``k`` as the Function's result: the same memory, also where forward returned one of its arguments."""
+    if not isinstance(output, Tensor):
+        return output
+    made = Tensor._wrap(output._array)
+    made._version = output._version
+    constant = any(output is t for t in node.context._non_differentiable)
+    if output.dtype.kind == "f" and not constant:
+        made._node = node.output_edge(k)
+        made._requires_grad = True
+    return made
 
 
-def _entry(t: Tensor, args: tuple, edges: list, outputs: tuple, fresh: list) -> tuple:
-    """A saved tensor with the history it has outside: that of the argument, or of the output, that it is."""
-    for a, edge in zip(args, edges, strict=True):
-        if t is a:
-            return (t._array, t._version, t._version[0], edge)
-    for o, made in zip(outputs, fresh, strict=True):
-        if t is o and made._node is not None:
-            return (t._array, t._version, t._version[0], made._node)
-    return (t._array, t._version, t._version[0], t._edge() if t._requires_grad else None)
+def _entry(t: Tensor, sources: list) -> tuple:
+    """A tensor to keep, as (array, version counter, its count now, edge)."""
+    edge = next((edge for x, edge in sources if x is t), t._edge() if t.requires_grad else None)
+    return (t._array, t._version, t._version[0], edge)

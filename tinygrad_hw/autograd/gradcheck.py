@@ -31,7 +31,9 @@ def _numerical(function: Callable, inputs: tuple, which: int, eps: float) -> lis
             sides = []
             for step in (eps, -eps):
                 x[index] = kept + step
-                sides.append([np.array(o._array, np.float64).ravel() for o in _outputs(function, inputs)])
+                sides.append(
+                    [np.array(o._array, np.float64).ravel() for o in _outputs(function, inputs)]
+                )
             x[index] = kept
             rows.append([(up - down) / (2 * eps) for up, down in zip(*sides, strict=True)])
     count = len(_outputs(function, inputs)) if not rows else len(rows[0])
@@ -58,9 +60,13 @@ def gradcheck(
         raise ValueError("gradcheck: expected at least one input that requires grad, got none")
     for i in checked:
         if inputs[i].dtype != np.float64:
-            raise ValueError(f"gradcheck: expected float64 inputs, input {i} is {inputs[i].dtype}\nUse .double().")
+            raise ValueError(
+                f"gradcheck: expected float64 inputs, input {i} is {inputs[i].dtype}\nUse .double()."
+            )
         if not inputs[i].is_contiguous() or not inputs[i]._array.flags.writeable:
-            raise ValueError(f"gradcheck: expected inputs of their own memory, input {i} is a view\nUse .clone().")
+            raise ValueError(
+                f"gradcheck: expected inputs of their own memory, input {i} is a view\nUse .clone()."
+            )
     try:
         _compare(func, inputs, checked, eps, atol, rtol)
     except GradcheckError:
@@ -70,7 +76,9 @@ def gradcheck(
     return True
 
 
-def _compare(func: Callable, inputs: tuple, checked: list[int], eps: float, atol: float, rtol: float) -> None:
+def _compare(
+    func: Callable, inputs: tuple, checked: list[int], eps: float, atol: float, rtol: float
+) -> None:
     numerical = {i: _numerical(func, inputs, i, eps) for i in checked}
     outputs = _outputs(func, inputs)
     tensors = [inputs[i] for i in checked]
@@ -82,7 +90,9 @@ def _compare(func: Callable, inputs: tuple, checked: list[int], eps: float, atol
             for i, g, g2 in zip(checked, found, again, strict=True):
                 got = np.zeros(inputs[i].shape) if g is None else g._array
                 if g is not None and not np.array_equal(got, g2._array, equal_nan=True):
-                    raise GradcheckError(f"gradcheck: two backward passes differ for input {i}: not deterministic")
+                    raise GradcheckError(
+                        f"gradcheck: two backward passes differ for input {i}: not deterministic"
+                    )
                 want = numerical[i][k][:, j].reshape(inputs[i].shape)
                 wrong = ~(np.abs(got - want) <= atol + rtol * np.abs(want))
                 if wrong.any():
@@ -128,7 +138,12 @@ def gradgradcheck(
         with graph.enable_grad():
             made = [o for o in _outputs(func, xs) if o.requires_grad]
             return grad(
-                made, [xs[i] for i in checked], gs, create_graph=True, allow_unused=True, materialize_grads=True
+                made,
+                [xs[i] for i in checked],
+                gs,
+                create_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
             )
 
     return gradcheck(gradients, (*inputs, *cotangents), eps, atol, rtol, raise_exception)

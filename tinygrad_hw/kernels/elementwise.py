@@ -21,11 +21,20 @@ import ast
 import inspect
 import textwrap
 from types import FunctionType
+from typing import Any
 
 import numpy as np
 
 from .jit import Kernel
 from .scalar import NAMES
+
+
+def native(a: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
+    """``a`` as kernels take arrays: C-contiguous and writable, else copied.
+
+    For any other kind (a broadcast, a reversed vector, a read-only file) Numba would compile them once more.
+    """
+    return a if a.flags.carray and dtype in (None, a.dtype) else np.array(a, dtype, order="C")
 
 
 class _TypedNumbers(ast.NodeTransformer):
@@ -37,7 +46,7 @@ class _TypedNumbers(ast.NodeTransformer):
         return ast.Call(ast.Name("F", ast.Load()), [node], [])
 
 
-def scalar_rule(rule: FunctionType, dtype: np.dtype, name: str) -> Kernel:
+def scalar_rule(rule: Any, dtype: np.dtype, name: str) -> Kernel:
     """``rule`` as a kernel of scalars of ``dtype``."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(rule)))
     definition = tree.body[0]
@@ -76,7 +85,7 @@ class Loop:
 
     __slots__ = ("arrays", "kernels", "name", "rule")
 
-    def __init__(self, rule: FunctionType, name: str, arrays: int) -> None:
+    def __init__(self, rule: Any, name: str, arrays: int) -> None:
         self.rule = rule
         self.name = name
         self.arrays = arrays
@@ -108,7 +117,7 @@ class Loop:
         count = self.arrays
         if count == 1 and len(args) == 1:
             out = np.empty(first.shape, dtype)
-            kernel(out.reshape(-1), first.reshape(-1))
+            kernel(out.reshape(-1), native(first.reshape(-1)))
             return out
         arrays = args[:count]
         shape = first.shape
@@ -118,7 +127,7 @@ class Loop:
                 arrays = tuple([np.broadcast_to(b, shape) for b in arrays])
                 break
         out = np.empty(shape, dtype)
-        flat = [a.reshape(-1) for a in arrays]
+        flat = [native(a.reshape(-1), dtype) for a in arrays]
         if len(args) > count:
             number = dtype.type
             flat += [number(s) for s in args[count:]]

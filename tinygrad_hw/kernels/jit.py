@@ -1,7 +1,7 @@
 """The one wrapper through which Numba compiles every kernel.
 
 Numba is imported and a kernel compiled at the kernel's first call, so that importing the package costs
-neither. Machine code is kept on disk in a folder named by a hash of all kernel and operator sources: Numba
+neither. Machine code is kept on disk in a folder named by a hash of all sources that kernels are made from: Numba
 itself does not notice when a function that a kernel calls, in another file, has changed. Where no folder
 is writable, kernels are compiled anew in each process.
 """
@@ -13,11 +13,12 @@ import functools
 import hashlib
 import os
 import pickle
+import re
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from ..errors import KernelError
 # Reassociation lets LLVM vectorize sums; 'nnan' and 'ninf' are left out, so NaN and infinity stay themselves.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 _KEPT_FOLDERS = 4
+_NAME_LENGTH = 20  # of folders, in hexadecimal digits
 
 
 class Stats:
@@ -68,29 +70,36 @@ def cache_folder() -> Path | None:
     root = cache_root()
     if root is None:
         return None
+    import llvmlite
     import numba
 
     package = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {numba.__version__}".encode())
-    for name in ("kernels", "ops"):
+    versions = f"{sys.version_info[:2]} {numba.__version__} {llvmlite.__version__}"
+    digest = hashlib.sha256(versions.encode())
+    for name in ("kernels", "ops", "compile"):
         for source in sorted((package / name).glob("*.py")):
             digest.update(source.read_bytes())
-    folder = root / "kernels" / digest.hexdigest()[:20]
+    folder = root / "kernels" / digest.hexdigest()[:_NAME_LENGTH]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            return None
-        os.utime(folder)
-        _drop_old_folders(folder.parent)
     except OSError:
         return None
+    with contextlib.suppress(
+        OSError
+    ):  # read-only, or another process is tidying: what is there can still be loaded
+        os.utime(folder)
+        _drop_old_folders(folder.parent)
     return folder
 
 
 def _drop_old_folders(parent: Path) -> None:
     """Keep the most recently used folders only: each edit of a kernel starts a new one."""
+    # Nothing but folders of this naming: the user chose the folder above, and may keep other things in it.
+    ours = re.compile(f"[0-9a-f]{{{_NAME_LENGTH}}}").fullmatch
     folders = sorted(
-        (f for f in parent.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True
+        (f for f in parent.iterdir() if ours(f.name) and f.is_dir()),
+        key=lambda f: f.stat().st_mtime,
+        reverse=True,
     )
     for folder in folders[_KEPT_FOLDERS:]:
         with contextlib.suppress(OSError):
@@ -110,8 +119,9 @@ def _cache_class() -> type:
     from numba.core.caching import _Cache
 
     class KernelCache(_Cache):
-        def __init__(self, name: str) -> None:
+        def __init__(self, name: str, content: str) -> None:
             self._name = name
+            self._content = content
 
         @property
         def cache_path(self):
@@ -122,7 +132,7 @@ def _cache_class() -> type:
             folder = cache_folder()
             if folder is None:
                 return None
-            key = repr((self._name, str(signature), codegen.magic_tuple()))
+            key = repr((self._name, self._content, str(signature), codegen.magic_tuple()))
             return folder / f"{self._name[:80]}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
 
         def load_overload(self, sig, target_context):
@@ -167,12 +177,36 @@ def _cache_class() -> type:
     return KernelCache
 
 
+def cached(compiler: Any, name: str) -> Any:
+    """Let what Numba made of a function (not compiled yet) keep its machine code under ``name``."""
+    function = getattr(compiler, "py_func", None) or compiler._pyfunc
+    compiler._cache = _cache_class()(name, repr(_content(function.__code__, function.__globals__)))
+    return compiler
+
+
+def _content(code: CodeType, names: dict) -> list:
+    """What a function's machine code is made from: its code, and what the globals that it names stand for.
+
+    So two functions of one name, in files that are not part of the package or made from text, do not get each other's.
+    """
+    parts: list[Any] = [code.co_code, code.co_names, code.co_varnames]
+    parts += [_content(c, names) if isinstance(c, CodeType) else c for c in code.co_consts]
+    for name in code.co_names:
+        value = names.get(name)
+        called = getattr(value, "py_func", None)
+        if called is not None:
+            parts.append((name, _content(called.__code__, called.__globals__)))
+        elif isinstance(value, int | float | str | tuple | type | np.generic):
+            parts.append((name, value))
+    return parts
+
+
 class Kernel:
     """A function of arrays and numbers that is compiled, or loaded from disk, when first called."""
 
     __slots__ = ("_compiled", "function", "name")
 
-    def __init__(self, function: FunctionType, name: str) -> None:
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.function = function
         self.name = name
         self._compiled: Callable[..., Any] | None = None
@@ -204,7 +238,7 @@ class Kernel:
             function.__module__ = __name__
             dispatcher = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
             if not numba.config.DISABLE_JIT:
-                dispatcher._cache = _cache_class()(self.name)
+                cached(dispatcher, self.name)
             else:
                 dispatcher = _quiet(function)
             self._compiled = dispatcher
@@ -248,6 +282,6 @@ def _quiet(function: FunctionType) -> Callable[..., Any]:
     return run
 
 
-def kernel(function: FunctionType) -> Kernel:
+def kernel(function: Callable[..., Any]) -> Kernel:
     """Make a kernel of a module-level function: ``nogil``, cached on disk, NaN and infinity kept."""
     return Kernel(function, f"{function.__module__.rpartition('.')[2]}.{function.__name__}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .elementwise import native
 from .jit import kernel
 
 #: Multiplications (n·k·m) from which BLAS wins over these loops on one AVX2 core; ``python -m benchmarks.matmul``.
@@ -69,13 +70,10 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if n * k * m >= BLAS_FROM:
         return np.matmul(a, b)
     out = np.empty((n, m), a.dtype)
-    if a.flags.c_contiguous:
-        if b.flags.c_contiguous:
-            nn(out, a, b)
-        else:
-            nt(out, a, np.ascontiguousarray(b.T))
-    elif a.flags.f_contiguous:
-        tn(out, a.T, np.ascontiguousarray(b))
+    if a.flags.f_contiguous and not a.flags.c_contiguous:
+        tn(out, native(a.T), native(b))
+    elif b.flags.c_contiguous:
+        nn(out, native(a), native(b))
     else:
-        return product(np.ascontiguousarray(a), b)
+        nt(out, native(a), native(b.T))
     return out

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,10 +46,10 @@ class Recorded:
 
 
 class Source(NamedTuple):
-    """Where a rule's argument comes from: ``kind`` is a parameter kind, ``index`` a position in it."""
+    """Where a rule's argument comes from: ``kind`` is a parameter kind, ``place`` the position in it."""
 
     kind: str
-    index: int
+    place: int
 
 
 class Rule:
@@ -61,7 +61,7 @@ class Rule:
 
     __slots__ = ("function", "on_arrays", "operand", "sources")
 
-    def __init__(self, op: Primitive, operand: int, function: FunctionType) -> None:
+    def __init__(self, op: Primitive, operand: int, function: Any) -> None:
         self.operand = operand
         self.function: Callable = function
         self.on_arrays: Callable = function
@@ -91,7 +91,7 @@ class Primitive:
     #: Set where the operator is defined on anything but floats and so has no derivative.
     differentiable = True
 
-    def __init__(self, function: FunctionType) -> None:
+    def __init__(self, function: Any) -> None:
         self.function = function
         self.forward: Callable = function
         self.__name__ = self.name = function.__name__
@@ -139,7 +139,7 @@ class Primitive:
         ``kernel`` is a fused implementation of the same mapping for arrays.
         """
 
-        def state(function: FunctionType) -> FunctionType:
+        def state(function: Any) -> Any:
             for name in names or self.operands[:1]:
                 operand = self.operands.index(name)
                 rule = self.rules[operand] = self._rule(operand, function)
@@ -152,7 +152,7 @@ class Primitive:
             return state(function)
         return state
 
-    def _rule(self, operand: int, function: FunctionType) -> Rule:
+    def _rule(self, operand: int, function: Any) -> Rule:
         return Rule(self, operand, function)
 
     def plan(self, mask: int) -> Plan:
@@ -165,7 +165,7 @@ class Primitive:
             else:
                 rules = [r for i, r in sorted(self.rules.items()) if mask >> i & 1]
             sources = {s for r in rules for s in r.sources}
-            keep = sorted({s.index for s in sources if s.kind == "operand"})
+            keep = sorted({s.place for s in sources if s.kind == "operand"})
             found = self._plans[mask] = Plan(
                 tuple(rules), tuple(keep), any(s.kind == "out" for s in sources)
             )
@@ -227,7 +227,7 @@ class Primitive:
 class ArrayPrimitive(Primitive):
     """An operator whose forward rule is a function of whole arrays."""
 
-    def __init__(self, function: FunctionType) -> None:
+    def __init__(self, function: Any) -> None:
         super().__init__(function)
         if self.attrs:
             # Attributes are keyword-only where they are defined and positional where they are stored.
@@ -256,11 +256,11 @@ class Elementwise(Primitive):
     broadcasts = True
 
     def __init__(
-        self, function: FunctionType, operands: int, numpy: Callable | None, kind: str, loops: bool
+        self, function: Any, operands: int, numpy: Callable | None, kind: str, loops: bool
     ) -> None:
         self._count = operands
         super().__init__(function)
-        self.numpy = numpy
+        self.numpy: Any = numpy
         self.kind = kind
         self.loops = loops
         self.loop = Loop(function, self.name, operands)
@@ -272,7 +272,7 @@ class Elementwise(Primitive):
         """The first ``operands`` parameters are arrays, the rest attributes."""
         return positional[: self._count], positional[self._count :]
 
-    def _rule(self, operand: int, function: FunctionType) -> Rule:
+    def _rule(self, operand: int, function: Any) -> Rule:
         rule = Rule(self, operand, function)
         if self.loops:
             arrays = sum(s.kind in ("g", "out", "operand") for s in rule.sources)
@@ -320,22 +320,22 @@ def elementwise(
     numpy: Callable | None = None,
     kind: str = "same",
     loops: bool | None = None,
-) -> Callable[[FunctionType], Elementwise]:
+) -> Callable[[Any], Elementwise]:
     """Register a scalar rule as an elementwise operator (see :class:`Elementwise`)."""
 
-    def register(function: FunctionType) -> Elementwise:
+    def register(function: Any) -> Elementwise:
         native = numpy is None if loops is None else loops
         return _add(Elementwise(function, operands, numpy, kind, native))
 
     return register
 
 
-def primitive(function: FunctionType) -> ArrayPrimitive:
+def primitive(function: Any) -> ArrayPrimitive:
     """Register a forward rule on whole arrays; its keyword-only parameters are attributes."""
     return _add(ArrayPrimitive(function))
 
 
-def view(function: FunctionType) -> ArrayPrimitive:
+def view(function: Any) -> ArrayPrimitive:
     """A ``primitive`` whose output shares its operand's memory where NumPy's does."""
     op = primitive(function)
     op.view = True

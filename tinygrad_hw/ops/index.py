@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError
 from .core import composite, primitive
-from .pointwise import where
+from .pointwise import _cast, where
 from .shape import _slice, normalize_dim, reshape
 
 
@@ -21,6 +21,15 @@ def getitem(input, index):
 
     Derivation: zeros with the gradient at the places taken; places taken twice get the sum.
     """
+    parsed, simple = parse_index(input, index)
+    try:
+        return _slice(input, parsed) if simple else _take(input, parsed)
+    except IndexError as error:
+        raise IndexError(f"getitem: {error} (shape {tuple(input.shape)})") from None
+
+
+def parse_index(input, index) -> tuple[tuple, bool]:
+    """``index`` as a tuple of ints, slices, None, … and arrays, and whether there are no arrays in it."""
     items = index if isinstance(index, tuple) else (index,)
     simple = True
     parsed: list = []
@@ -46,10 +55,7 @@ def getitem(input, index):
         raise IndexError("getitem: expected at most one '...' in the index, got more")
     if consumed > len(input.shape):
         raise IndexError(f"getitem: expected at most {len(input.shape)} indices, got {consumed}")
-    try:
-        return _slice(input, tuple(parsed)) if simple else _take(input, tuple(parsed))
-    except IndexError as error:
-        raise IndexError(f"getitem: {error} (shape {tuple(input.shape)})") from None
+    return tuple(parsed), simple
 
 
 builtin_sum = sum
@@ -62,7 +68,7 @@ def _plain_slice(item: slice) -> slice:
 
 
 def _index_array(item) -> np.ndarray:
-    array = np.asarray(item)
+    array = np.array(item)  # a copy: what backward needs must not change with the caller's array
     if array.size == 0 and array.dtype.kind == "f" and not hasattr(item, "dtype"):
         array = array.astype(np.int64)  # an empty list
     if array.dtype.kind not in "biu":
@@ -157,7 +163,7 @@ def _(g, steps):
 
 
 def _int_index(name: str, index) -> np.ndarray:
-    array = array_of(index)
+    array = np.array(index)
     if array.dtype.kind not in "iu":
         raise DTypeError(f"{name}: expected an integer index, got {array.dtype}")
     return array
@@ -224,7 +230,7 @@ def index_select(input, dim, index):
     if index.ndim > 1:
         raise ShapeError(f"index_select: expected a 1-d index, got shape {index.shape}")
     if not input.shape:
-        return input * 1
+        return reshape(index_select(reshape(input, (1,)), 0, index), ())
     _in_range("index_select", index, input.shape[dim])
     return _take(input, (slice(None),) * dim + (index.reshape(-1),))
 
@@ -234,6 +240,11 @@ def masked_fill(input, mask, value):
     """input with ``value`` where mask holds.  Derivation: 0 there, the gradient elsewhere."""
     if np.asarray(mask).dtype.kind != "b":
         raise DTypeError(f"masked_fill: expected a bool mask, got {np.asarray(mask).dtype}")
-    if isinstance(value, int | float):
-        value = input.dtype.type(value)
-    return where(mask, value, input)
+    if not isinstance(value, int | float):
+        if tuple(value.shape):
+            raise ShapeError(f"masked_fill: expected a number or a 0-d value, got shape {tuple(value.shape)}")
+        return where(mask, _cast(value, input.dtype), input)
+    try:
+        return where(mask, input.dtype.type(value), input)
+    except OverflowError:
+        raise DTypeError(f"masked_fill: expected a value of {input.dtype}, got {value}") from None

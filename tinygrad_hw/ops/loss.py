@@ -6,10 +6,12 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError
 from ..kernels import rows
+from ..kernels.elementwise import native
 from .activation import logsigmoid  # noqa: F401 (rules name it)
 from .core import composite, elementwise, primitive
-from .index import array_of, gather
+from .index import _take, array_of, gather
 from .pointwise import (  # noqa: F401 (rules name them)
+    _cast,
     _clamp_min,
     abs,
     div,
@@ -99,12 +101,12 @@ def binary_cross_entropy(input, target, weight=None, reduction="mean"):
     Derivation: (p − t)/(p(1 − p)), with p(1 − p) kept from 0 by 1e-12.
     """
     _same_shape("binary_cross_entropy", input, target)
-    p = array_of(input)
-    if p.size and not (0 <= p.min() and p.max() <= 1):
-        raise ValueError(
-            f"binary_cross_entropy: expected probabilities in [0, 1], got {p.min()} … {p.max()}\n"
-            "For logits use binary_cross_entropy_with_logits."
-        )
+    for p in array_of(input), array_of(target):
+        if p.size and not (0 <= p.min() and p.max() <= 1):
+            raise ValueError(
+                f"binary_cross_entropy: expected probabilities in [0, 1], got {p.min()} … {p.max()}\n"
+                "For logits use binary_cross_entropy_with_logits."
+            )
     losses = _bce(input, target)
     if weight is not None:
         losses = mul(losses, weight)
@@ -205,18 +207,22 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     labels, dim, classes = _class_targets("nll_loss", input, target)
     kept = labels != ignore_index
     _check_classes("nll_loss", labels, kept, classes)
+    factor = _weight_at("nll_loss", weight, labels, kept, classes, input.dtype)
     safe = np.where(kept, labels, 0)
-    factor = kept.astype(input.dtype)
-    if weight is not None:
-        weights = array_of(weight)
-        if weights.shape != (classes,):
-            raise ShapeError(f"nll_loss: expected a weight of shape {(classes,)}, got {weights.shape}")
-        factor = factor * weights[safe].astype(input.dtype)
     picked = reshape(gather(input, dim, np.expand_dims(safe, dim)), labels.shape)
     losses = neg(where(kept, mul(picked, factor), 0.0))
     if reduction != "mean":
         return _reduce("nll_loss", losses, reduction)
-    return div(sum(losses), input.dtype.type(factor.sum()))
+    return div(sum(losses), sum(factor))
+
+
+def _weight_at(name: str, weight, labels: np.ndarray, kept: np.ndarray, classes: int, dtype):
+    """The weight of each label's class (1 without weights), 0 where it is not kept."""
+    if weight is None:
+        return kept.astype(dtype)
+    if tuple(weight.shape) != (classes,):
+        raise ShapeError(f"{name}: expected a weight of shape {(classes,)}, got {tuple(weight.shape)}")
+    return where(kept, _take(_cast(weight, dtype), (np.where(kept, labels, 0),)), 0.0)
 
 
 @composite
@@ -245,15 +251,22 @@ def cross_entropy(
         return loss
     # The smoothed target is (1 − s) onehot + s/C: the second part meets all classes alike.
     kept = labels != ignore_index
-    weights = np.ones(classes, input.dtype) if weight is None else array_of(weight).astype(input.dtype)
-    column = weights.reshape([-1 if d == dim else 1 for d in range(len(input.shape))])
-    spread = where(kept, neg(_sum(mul(scores, column), (dim,), False)), 0.0)
+    spread = neg(_sum(_weighted(scores, weight, dim), (dim,), False))
+    spread = where(kept, spread, 0.0)
     if reduction == "mean":
-        total = weights[np.where(kept, labels, 0)][kept].sum()
-        spread = div(sum(spread), input.dtype.type(total))
+        total = _weight_at("cross_entropy", weight, labels, kept, classes, input.dtype)
+        spread = div(sum(spread), sum(total))
     elif reduction == "sum":
         spread = sum(spread)
     return mul(loss, 1 - label_smoothing) + mul(spread, label_smoothing / classes)
+
+
+def _weighted(scores, weight, dim: int):
+    """scores times the weight of their class, classes along ``dim``."""
+    if weight is None:
+        return scores
+    column = tuple(-1 if d == dim else 1 for d in range(len(scores.shape)))
+    return mul(scores, reshape(_cast(weight, scores.dtype), column))
 
 
 def _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing):
@@ -262,10 +275,7 @@ def _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoo
     classes = input.shape[dim]
     if label_smoothing:
         target = mul(target, 1 - label_smoothing) + label_smoothing / classes
-    terms = mul(log_softmax(input, dim), target)
-    if weight is not None:
-        column = array_of(weight).astype(input.dtype)
-        terms = mul(terms, column.reshape([-1 if d == dim else 1 for d in range(len(input.shape))]))
+    terms = _weighted(mul(log_softmax(input, dim), target), weight, dim)
     losses = neg(_sum(terms, (dim,), False))
     if reduction == "mean":
         n = losses.size if isinstance(losses, np.ndarray) else int(np.prod(losses.shape))
@@ -278,9 +288,9 @@ def _cross_entropy(input, target, *, reduction):
     """Logits (n, C) and class indices (n): one pass over each row."""
     target = np.asarray(target)
     _check_classes("cross_entropy", target, None, input.shape[1])
-    losses = np.empty(len(input), input.dtype)
-    rows.cross_entropy(losses, np.ascontiguousarray(input), np.ascontiguousarray(target, np.int64))
-    total = losses.sum()
+    scores = np.empty(len(input), input.dtype)
+    rows.log_softmax_at(scores, native(input), native(target, np.dtype(np.int64)))
+    total = -scores.sum()
     return total / input.dtype.type(len(input)) if reduction == "mean" else total
 
 
@@ -288,8 +298,8 @@ def _cross_entropy_kernel(g, input, target, reduction):
     n = len(input)
     scale = g / g.dtype.type(n) if reduction == "mean" else g
     out = np.empty(input.shape, input.dtype)
-    target = np.ascontiguousarray(target, np.int64)
-    rows.cross_entropy_vjp(out, np.full(n, scale, input.dtype), np.ascontiguousarray(input), target)
+    target = native(target, np.dtype(np.int64))
+    rows.cross_entropy_vjp(out, np.full(n, scale, input.dtype), native(input), target)
     return out
 
 

@@ -17,11 +17,19 @@ from .core import composite, elementwise, primitive
 _TWO_OVER_SQRT_PI = 2 / pi**0.5
 
 
-def _add(input, other, alpha):
-    return np.add(input, other) if alpha == 1 else np.add(input, np.multiply(other, alpha))
+def _times(name: str, other, alpha):
+    if alpha == 1:
+        return other
+    if isinstance(alpha, float) and other.dtype.kind != "f":
+        raise DTypeError(f"{name}: expected an integer alpha for integers, got {alpha}")
+    return np.multiply(other, other.dtype.type(alpha))
 
 
-@elementwise(2, numpy=lambda a, b, alpha=1: _add(a, b, alpha))
+def _add(input, other, alpha=1):
+    return np.add(input, _times("add", other, alpha))
+
+
+@elementwise(2, numpy=_add)
 def add(input, other, alpha=1):
     """input + alpha · other.  Derivation: ∂/∂input = 1, ∂/∂other = alpha."""
     return input + alpha * other
@@ -40,7 +48,7 @@ def _(g, alpha):
 def _sub(input, other, alpha=1):
     if input.dtype.kind == "b":
         raise DTypeError("sub: expected numbers, got bool\nUse logical_xor or `~` on masks.")
-    return np.subtract(input, other) if alpha == 1 else np.subtract(input, np.multiply(other, alpha))
+    return np.subtract(input, _times("sub", other, alpha))
 
 
 @elementwise(2, numpy=_sub)
@@ -110,18 +118,25 @@ def pow(input, exponent):
     Derivation: ∂xᵃ/∂x = a xᵃ⁻¹ (0 where a = 0), ∂xᵃ/∂a = xᵃ ln x (0 where x = 0 and a ≥ 0).
     """
     if isinstance(exponent, int | float) and not isinstance(exponent, bool):
-        return square(input) if exponent == 2 else _pow_number(input, exponent)
+        squared = exponent == 2 and (
+            isinstance(exponent, int) or dtypes.result_type(input).kind == "f"
+        )
+        return square(input) if squared else _pow_number(input, exponent)
+    if isinstance(input, int | float):
+        input = np.asarray(input, dtypes.result_type(input, exponent))
     return _pow(input, exponent)
 
 
-@elementwise(numpy=lambda input, exponent: _power(*_promote_number(input, exponent)))
+def _power_of_number(input, exponent):
+    dtype = dtypes.result_type(input, exponent)
+    if dtype.kind in "iu" and exponent < 0:
+        raise DTypeError(f"pow: expected an exponent >= 0 for integers, got {exponent}")
+    return _power(np.asarray(input, dtype), dtype.type(exponent))
+
+
+@elementwise(numpy=_power_of_number)
 def _pow_number(input, exponent):
     return input**exponent
-
-
-def _promote_number(input, exponent):
-    dtype = dtypes.result_type(input, exponent)
-    return np.asarray(input, dtype), dtype.type(exponent)
 
 
 @_pow_number.vjp
@@ -174,7 +189,7 @@ def _(g, input):
     return g * sign(input)
 
 
-@elementwise(numpy=np.sign)
+@elementwise(numpy=lambda x: x.copy() if x.dtype.kind == "b" else np.sign(x))
 def sign(input):
     """−1, 0 or 1 by the sign of input.  Derivation: constant but for the jump at 0, so the derivative is 0."""
     return sign(input)
@@ -250,7 +265,8 @@ def _(g, out):
     return div(g, out * 2)
 
 
-@elementwise(kind="float")
+# Native code would take the processor's estimate of 1/√x, whose correction makes NaN of 0 and ∞.
+@elementwise(kind="float", numpy=_silent(lambda x: np.reciprocal(np.sqrt(x))))
 def rsqrt(input):
     """1/√x.  Derivation: (x^(−1/2))' = −½ x^(−3/2) = −½ out³."""
     return 1 / sqrt(input)
@@ -261,7 +277,7 @@ def _(g, out):
     return g * (out * out * out * -0.5)
 
 
-@elementwise(numpy=np.square)
+@elementwise(numpy=lambda x: np.square(x.astype(np.int64) if x.dtype.kind == "b" else x))
 def square(input):
     """x².  Derivation: (x²)' = 2x."""
     return input * input
@@ -324,12 +340,12 @@ def maximum(input, other):
 
 @maximum.vjp("input")
 def _(g, input, other):
-    return g * where(gt(input, other), 1.0, where(eq(input, other), 0.5, 0.0))
+    return g * where(lt(input, other), 0.0, where(eq(input, other), 0.5, 1.0))
 
 
 @maximum.vjp("other")
 def _(g, input, other):
-    return g * where(lt(input, other), 1.0, where(eq(input, other), 0.5, 0.0))
+    return g * where(gt(input, other), 0.0, where(eq(input, other), 0.5, 1.0))
 
 
 @elementwise(2, numpy=np.minimum)
@@ -340,12 +356,12 @@ def minimum(input, other):
 
 @minimum.vjp("input")
 def _(g, input, other):
-    return g * where(lt(input, other), 1.0, where(eq(input, other), 0.5, 0.0))
+    return g * where(gt(input, other), 0.0, where(eq(input, other), 0.5, 1.0))
 
 
 @minimum.vjp("other")
 def _(g, input, other):
-    return g * where(gt(input, other), 1.0, where(eq(input, other), 0.5, 0.0))
+    return g * where(lt(input, other), 0.0, where(eq(input, other), 0.5, 1.0))
 
 
 @primitive
@@ -357,6 +373,17 @@ def clone(input):
 @clone.vjp
 def _(g):
     return g
+
+
+@primitive
+def _cast(input, *, dtype):
+    """input in another element type.  Derivation: the identity, back in the type it came from."""
+    return input if input.dtype == dtype else input.astype(dtype)
+
+
+@_cast.vjp
+def _(g):
+    return g  # the graph casts a gradient to its operand's type
 
 
 @composite

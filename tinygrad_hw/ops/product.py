@@ -11,11 +11,12 @@ from itertools import chain
 
 import numpy as np
 
+from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels.matmul import product
 from .core import composite, primitive
 from .index import _take
-from .pointwise import mul
+from .pointwise import _cast, mul
 from .reduce import _sum, expand
 from .shape import _permute, _reshape
 
@@ -216,6 +217,8 @@ def einsum(equation, *operands):
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
     terms, output = _parse(equation, operands)
+    dtype = dtypes.result_type(*operands)
+    operands = tuple(x if x.dtype == dtype else _cast(x, dtype) for x in operands)
     sizes: dict = {}
     for labels, x in zip(terms, operands, strict=True):
         for label, n in zip(labels, x.shape, strict=True):

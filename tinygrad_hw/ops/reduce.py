@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +10,26 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels import rows
+from ..kernels.elementwise import native
 from .core import composite, primitive, view
 from .index import take_along_dim
-from .pointwise import abs, div, eq, exp, maximum, minimum, mul, ne, pow, square, sub, where
+from .pointwise import (
+    _cast,
+    abs,
+    div,
+    eq,
+    exp,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    neg,
+    pow,
+    sign,
+    square,
+    sub,
+    where,
+)
 from .shape import _sizes, cat, flip, narrow, normalize_dim, normalize_dims, reshape, squeeze
 
 
@@ -57,9 +75,8 @@ def expand(input, *sizes):
     full = tuple(
         old[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(new)
     )
-    if extra < 0 or any(n < 0 for n in full) or any(
-        m not in (1, n) for m, n in zip(old, full[extra:], strict=True)
-    ):
+    fits = extra >= 0 and builtins.all(m in (1, n) for m, n in zip(old, full[extra:], strict=True))
+    if not fits or builtins.any(n < 0 for n in full):
         raise ShapeError(f"expand: expected sizes that {old} can be repeated to, got {new}")
     return _expand(input, full)
 
@@ -100,17 +117,6 @@ def _sum(input, *, dims, keepdim):
 @_sum.vjp
 def _(g, input_shape, dims, keepdim):
     return _spread(g, input_shape, dims, keepdim)
-
-
-@primitive
-def _cast(input, *, dtype):
-    """input in another element type.  Derivation: the identity, back in the type it came from."""
-    return input if input.dtype == dtype else input.astype(dtype)
-
-
-@_cast.vjp
-def _(g):
-    return g  # the graph casts a gradient to its operand's type
 
 
 def _count(shape, dims) -> int:
@@ -194,6 +200,8 @@ def norm(input, p="fro", dim=None, keepdim=False):
 
     Derivation: ∂/∂x = sign(x) |x|ᵖ⁻¹ / normᵖ⁻¹; for p = 2, x/norm, and 0 where the norm is 0.
     """
+    if input.dtype.kind != "f":
+        raise DTypeError(f"norm: expected floating point, got {input.dtype}\nConvert with .float().")
     dims = normalize_dims("norm", dim, input.ndim)
     if p in ("fro", 2):
         return _norm2(input, dims, keepdim)
@@ -204,18 +212,21 @@ def norm(input, p="fro", dim=None, keepdim=False):
     if p == -np.inf:
         return amin(abs(input), dims, keepdim)
     if p == 0:
-        return _sum(_cast(ne(input, 0), input.dtype), dims, keepdim)
+        # sign, of zeros only, carries the gradient, which is 0.
+        return _sum(where(ne(input, 0), 1.0, sign(input)), dims, keepdim)
     if p == 1:
         return _sum(abs(input), dims, keepdim)
-    total = _sum(pow(abs(input), p), dims, keepdim)
-    empty = eq(total, 0)  # x^(1/p) has no slope at 0; the norm's gradient there is taken as 0
-    return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p))
+    if p > 1:
+        total = _sum(pow(abs(input), p), dims, keepdim)
+        empty = eq(total, 0)  # x^(1/p) has no slope at 0; the norm's gradient there is taken as 0
+        return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p))
+    zero = eq(input, 0)  # |x|ᵖ has no slope at 0; a zero's gradient is taken as 0
+    powers = where(zero, 0.0 if p > 0 else np.inf, pow(abs(where(zero, 1.0, input)), p))
+    return pow(_sum(powers, dims, keepdim), 1 / p)
 
 
 @primitive
 def _norm2(input, *, dims, keepdim):
-    if input.dtype.kind != "f":
-        raise DTypeError(f"norm: expected floating point, got {input.dtype}\nConvert with .float().")
     # Scaling by the largest element keeps squares of 1e30 from overflowing and of 1e-30 from vanishing.
     top = np.max(np.abs(input), axis=dims, keepdims=True, initial=0)
     top = np.where((top == 0) | ~np.isfinite(top), input.dtype.type(1), top)
@@ -362,7 +373,7 @@ def _by_rows(kernel, dim: int, *arrays: np.ndarray) -> np.ndarray:
     n = shape[-1]
     count = first.size // n if n else 0
     out = np.empty((count, n), first.dtype)
-    kernel(out, *[np.ascontiguousarray(a).reshape(count, n) for a in moved])
+    kernel(out, *[native(a).reshape(count, n) for a in moved])
     out = out.reshape(shape)
     return out if last else np.ascontiguousarray(np.moveaxis(out, -1, dim))
 
@@ -418,7 +429,8 @@ def _(g, out, dim):
 @composite
 def softmin(input, dim, dtype=None):
     """softmax(−x).  Derivation: that of softmax, with the sign of the inner derivative."""
-    return softmax(-input, dim, dtype)
+    input, dim = _float_dim("softmin", input, dim, dtype)
+    return _softmax(neg(input), dim)
 
 
 @composite
@@ -441,7 +453,7 @@ def _logsumexp(input, *, dims, keepdim):
         out = np.full(count, -np.inf, input.dtype)
     else:
         out = np.empty(count, input.dtype)
-        rows.logsumexp(out, np.ascontiguousarray(input.transpose(kept + list(dims))).reshape(count, n))
+        rows.logsumexp(out, native(input.transpose(kept + list(dims))).reshape(count, n))
     return out.reshape([1 if i in dims else m for i, m in enumerate(input.shape)] if keepdim else shape)
 
 

@@ -139,7 +139,9 @@ def transpose(input, dim0, dim1):
 @view
 def _slice(input, *, index):
     """input[index] for an index of ints, slices, None and … only; shares memory.  Derivation: ``_unslice``."""
-    return np.asarray(input[index])
+    out = input[index]
+    # One element is a 0-d view too, where NumPy would give a scalar.
+    return out if isinstance(out, np.ndarray) else input[(*index, ...)]
 
 
 @_slice.vjp
@@ -191,19 +193,20 @@ def _tensors(name: str, tensors) -> tuple:
 def cat(tensors, dim=0):
     """Tensors joined along ``dim``; they agree in all other sizes.  Derivation: each gets its part of the gradient."""
     tensors = _tensors("cat", tensors)
-    # An empty 1-d tensor joins with anything, as in PyTorch.
-    parts = tuple(t for t in tensors if tuple(t.shape) != (0,)) or tensors[:1]
-    shapes = [tuple(t.shape) for t in parts]
-    ndim = len(shapes[0])
-    if not ndim:
+    shapes = [tuple(t.shape) for t in tensors]
+    full = next((s for s in shapes if s != (0,)), (0,))
+    if not full:
         raise ShapeError("cat: expected tensors with dimensions, got a 0-d one\nUse stack.")
-    dim = normalize_dim("cat", dim, ndim)
-    rest = [s[:dim] + s[dim + 1 :] for s in shapes]
-    if any(len(s) != ndim for s in shapes) or any(r != rest[0] for r in rest):
+    dim = normalize_dim("cat", dim, len(full))
+    rest = full[:dim] + full[dim + 1 :]
+    if any(len(s) != len(full) or s[:dim] + s[dim + 1 :] != rest for s in shapes if s != (0,)):
         raise ShapeError(f"cat: expected equal sizes in all dims but {dim}, got {shapes}")
+    # An empty 1-d tensor joins with anything, as in PyTorch.
+    empty = (*full[:dim], 0, *full[dim + 1 :])
+    parts = [t if len(t.shape) == len(full) else _reshape(t, empty) for t in tensors]
     offsets = [0]
-    for s in shapes:
-        offsets.append(offsets[-1] + s[dim])
+    for t in parts:
+        offsets.append(offsets[-1] + t.shape[dim])
     return _cat(*parts, dim=dim, offsets=tuple(offsets))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -29,7 +30,8 @@ class Lines(Silent):
 
     def epoch_end(self, row: Mapping[str, float]) -> None:
         epoch = f"{row['epoch']:{len(str(self.epochs))}}/{self.epochs}"
-        print(f"epoch {epoch}  {describe(row)}  {row['seconds']:.2f} s", flush=True)
+        measured = "  ".join(filter(None, (_describe(row, s) for s in ("train", "valid"))))
+        print(f"epoch {epoch}  {measured}  {row['seconds']:.2f} s", flush=True)
 
     def close(self, remark: str = "") -> None:
         if remark:
@@ -54,7 +56,8 @@ class Bar(Silent):
                 initial=0 if size is None else size * (epoch - 1),
                 desc=name,
                 unit="batch",
-                dynamic_ncols=True,
+                # 80 where a terminal does not tell its width, or tells 0, for which tqdm draws nothing.
+                ncols=shutil.get_terminal_size().columns,
                 bar_format="{desc}{percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
                 if size is not None
                 else None,
@@ -66,7 +69,8 @@ class Bar(Silent):
             update()
 
     def epoch_end(self, row: Mapping[str, float]) -> None:
-        self._bar.set_postfix_str(describe(row), refresh=False)
+        measured = _describe(row, "valid") or _describe(row, "train")
+        self._bar.set_postfix_str(measured, refresh=False)
 
     def close(self, remark: str = "") -> None:
         if self._bar is not None:
@@ -75,14 +79,9 @@ class Bar(Silent):
             print(remark, file=sys.stderr, flush=True)
 
 
-def describe(row: Mapping[str, float]) -> str:
-    """``train loss 0.1234 acc 0.9650`` and the same for validation, as far as they are known."""
-    names = {
-        "train_loss": "train loss",
-        "train_accuracy": "acc",
-        "valid_loss": " valid loss",
-        "valid_accuracy": "acc",
-    }
+def _describe(row: Mapping[str, float], split: str) -> str:
+    """``valid loss 0.1234 acc 0.9650``, as far as that is known."""
+    names = {f"{split}_loss": f"{split} loss", f"{split}_accuracy": "acc"}
     return " ".join(f"{text} {row[name]:.4f}" for name, text in names.items() if name in row)
 
 

@@ -198,9 +198,15 @@ class Recipe:
             case "cosine":
                 scheduler: Any = lr_scheduler.CosineAnnealingLR(optimizer, steps)
             case "onecycle":
-                # Momentum stays what the recipe says.
+                # A momentum swings against the learning rate, around what the recipe says.
+                m = self.momentum
                 scheduler = lr_scheduler.OneCycleLR(
-                    optimizer, self.lr, total_steps=steps + 1, cycle_momentum=False
+                    optimizer,
+                    self.lr,
+                    total_steps=steps + 1,
+                    cycle_momentum=m > 0,
+                    base_momentum=max(m - 0.05, 0),
+                    max_momentum=min(m + 0.05, (m + 1) / 2),
                 )
             case "linear":
                 scheduler = lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
@@ -252,7 +258,15 @@ RECIPES = {
         Recipe(
             "nist36", dropout=0.1, lr=0.05, weight_decay=1e-4, batch_size=64, epochs=20, offset=1
         ),
-        Recipe("sequences", lr=0.05, weight_decay=1e-3, batch_size=64, epochs=20, offset=0.5),
+        Recipe(
+            "sequences",
+            dropout=0.3,
+            lr=0.02,
+            weight_decay=5e-3,
+            batch_size=64,
+            epochs=20,
+            offset=0.5,
+        ),
     )
 }
 """Settings known to work, by data set."""

@@ -1,0 +1,180 @@
+"""Every operator against PyTorch: values, gradients, dtypes, and what is refused. Skipped where torch is not installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from checker import is_float, leaves, random_like
+from op_cases import CASES, Case
+
+import tinygrad_hw as tg
+
+torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+F = torch.nn.functional
+
+#: What PyTorch has under another name, or as a method or syntax only.
+NAMES = {
+    "expand": lambda x, *sizes: x.expand(*sizes),
+    "getitem": lambda x, i: x[to_torch(i)],
+    "dropout": lambda x, p=0.5, training=True: F.dropout(x, p, training),
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+DTYPES = {np.dtype(n): getattr(torch, n) for n in ("float32", "float64", "int64", "int32", "bool")}
+
+
+def function(name: str):
+    """PyTorch's function of that name, taking NumPy's dtypes."""
+    f = NAMES.get(name) or getattr(F, name, None) or getattr(torch, name)
+
+    def run(*args, **kwargs):
+        args = map(to_torch, args)
+        if "dtype" in kwargs:
+            kwargs["dtype"] = DTYPES[kwargs["dtype"]]
+        return f(*args, **kwargs)
+
+    return run
+
+
+def to_torch(x):
+    if isinstance(x, np.ndarray):
+        return torch.from_numpy(x.copy())
+    return tuple(map(to_torch, x)) if isinstance(x, tuple) else x
+
+
+def torch_leaves(values: list, differentiable: int | None = None) -> list:
+    """The first ``differentiable`` operands require a gradient (None: all)."""
+    xs = [to_torch(x) for x in values]
+    for x in xs[:differentiable]:
+        if is_torch_float(x):
+            x.requires_grad_()
+    return xs
+
+
+def is_torch_float(x) -> bool:
+    return isinstance(x, torch.Tensor) and x.is_floating_point()
+
+
+def outputs(result) -> list:
+    return list(result) if isinstance(result, tuple | list) else [result]
+
+
+def close(ours, theirs, rtol: float = 1e-9) -> None:
+    ours, theirs = np.asarray(ours), theirs.detach().numpy()
+    atol = rtol * np.abs(theirs[np.isfinite(theirs)]).max(initial=1e-3) if theirs.dtype.kind == "f" else 0
+    assert ours.dtype == theirs.dtype
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
+
+
+#: Losses whose weights have no derivative in PyTorch: how many operands have one.
+DIFFERENTIABLE = {
+    "nll_loss": 1,
+    "cross_entropy": 2,
+    "binary_cross_entropy": 2,
+    "binary_cross_entropy_with_logits": 2,
+}
+every_case = pytest.mark.parametrize("case", [c for c in CASES if c.torch], ids=lambda c: c.name)
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")
+
+
+def compare_values(case: Case, values: list, rtol: float = 1e-9) -> tuple:
+    """Operands and outputs of both, after comparing the outputs."""
+    ours, theirs = leaves(values), torch_leaves(values, DIFFERENTIABLE.get(case.op))
+    mine, other = outputs(case(*ours)), outputs(case.call(function(case.op), *theirs))
+    assert len(mine) == len(other)
+    for a, b in zip(mine, other, strict=True):
+        close(a, b, rtol)
+    return ours, theirs, mine, other
+
+
+def compare(case: Case, values: list) -> None:
+    """Outputs and gradients."""
+    ours, theirs, mine, other = compare_values(case, values)
+    cotangents = random_like(np.random.default_rng(0), mine)
+    pairs = [p for p in zip(mine, other, cotangents, strict=True) if is_torch_float(p[1])]
+    pairs = [p for p in pairs if p[0].requires_grad or p[1].requires_grad]
+    if not pairs:
+        return
+    a, b, c = map(list, zip(*pairs, strict=True))
+    xs = [x for x in theirs if is_torch_float(x) and x.requires_grad]
+    mine = tg.autograd.grad(a, [x for x in ours if is_float(x)][: len(xs)], c, materialize_grads=True)
+    other = torch.autograd.grad(b, xs, [torch.from_numpy(x) for x in c], allow_unused=True)
+    for x, g, h in zip(xs, mine, other, strict=True):
+        close(g, torch.zeros_like(x) if h is None else h)
+
+
+def replaced(case: Case, choices: list, sample: int = 0) -> list:
+    """Operands whose float elements are drawn from ``choices``."""
+    rng = np.random.default_rng(sample)
+    values = case.draw(sample)
+    return [np.asarray(rng.choice(choices, x.shape)) if is_float(x) else x for x in values]
+
+
+@every_case
+def test_values_and_gradients(case: Case) -> None:
+    compare(case, case.draw())
+
+
+#: Where the gradient at corners and ties is another: why.
+OTHER_GRADIENTS = {
+    "clamp": "between equal tensor bounds PyTorch drops the gradient",
+    "kl_div": "the slope of t ln t at t = 0 is −∞, which PyTorch makes NaN",
+    "binary_cross_entropy": "towards the target, PyTorch forgets that logarithms are cut at −100",
+}
+
+
+@every_case
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_corners_and_ties(case: Case) -> None:
+    within = case.op == "binary_cross_entropy"
+    corners = [0.0, 1.0, 0.5] if within else [0.0, 1.0, -1.0, 2.0, 0.5, -3.0, 25.0, 1e4, -1e4]
+    for choices in corners, corners[:3]:
+        for sample in range(2):
+            values = replaced(case, choices, sample)
+            (compare_values if case.op in OTHER_GRADIENTS else compare)(case, values)
+
+
+@every_case
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_infinities_and_nan(case: Case) -> None:
+    if "binary_cross_entropy" in case.op:
+        return  # targets beyond [0, 1] are refused, or mean nothing
+    if case.op == "sign":
+        return  # here the sign of NaN is NaN
+    for sample in range(2):
+        compare_values(case, replaced(case, [0.0, 1.0, -2.0, np.inf, -np.inf, np.nan], sample))
+
+
+#: Where PyTorch's result type is an accident, or its integer arithmetic loses what it computes.
+OTHER_TYPES = {
+    "all": "uint8 for uint8",
+    "any": "uint8 for uint8",
+    "pow": "0 for integers to negative powers, here an error",
+    "softmax": "integers for 0-d integers, here an error",
+    "log_softmax": "as softmax",
+    "softmin": "as softmax",
+    "huber_loss": "the input's type, where the other losses promote",
+    "einsum": "bool products that PyTorch has for some equations only",
+}
+
+
+def integers(x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.trunc(np.abs(np.nan_to_num(x, posinf=2, neginf=2))))
+
+
+@every_case
+@pytest.mark.parametrize("dtypes", ["int64", "int32", "uint8", "bool", "float32", "int64 float32", "float32 float64"])
+def test_types(case: Case, dtypes: str) -> None:
+    """What PyTorch computes is computed too, to the same type; what it has no kernel for may be."""
+    names = iter(dtypes.split() * 9)
+    values = [integers(x).astype(next(names)) if is_float(x) else x for x in case.draw()]
+    if case.op in OTHER_TYPES and dtypes != "float32":
+        return
+    try:
+        case.call(function(case.op), *torch_leaves(values, DIFFERENTIABLE.get(case.op)))
+    except (RuntimeError, NotImplementedError, IndexError):
+        return
+    compare_values(case, values, 1e-5)
