@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,7 +69,13 @@ def test_normal(function, settings, mean, std):
 
 @pytest.mark.parametrize(
     ("mean", "std", "a", "b"),
-    [(0.0, 1.0, -2.0, 2.0), (1.0, 0.5, 0.0, 9.0), (0.0, 1.0, 12.0, 14.0), (0.0, 1.0, -14.0, -12.0)],
+    [
+        (0.0, 1.0, -2.0, 2.0),
+        (1.0, 0.5, 0.2, 1.7),
+        (1.0, 0.5, 1.2, 9.0),
+        (0.0, 1.0, 12.0, 14.0),
+        (0.0, 1.0, -14.0, -12.0),
+    ],
 )
 def test_trunc_normal(mean, std, a, b):
     values = draw(init.trunc_normal_, {"mean": mean, "std": std, "a": a, "b": b}).ravel()
@@ -75,6 +83,14 @@ def test_trunc_normal(mean, std, a, b):
     assert values.max() <= b
     expected = stats.truncnorm((a - mean) / std, (b - mean) / std, mean, std)
     assert stats.kstest(values, expected.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("u", [0.0, 1 - 2.0**-53])
+def test_trunc_normal_of_extreme_draws(u):
+    extreme = SimpleNamespace(numpy=SimpleNamespace(random=lambda shape: np.full(shape, u)))
+    for a in (-math.inf, 0.0):
+        values = init.trunc_normal_(tg.empty(2), a=a, b=math.inf, generator=extreme)
+        assert tg.isfinite(values).all()
 
 
 def test_trunc_normal_keeps_the_shape():
@@ -129,6 +145,45 @@ def test_shapes_of_nothing(function, settings):
     assert draw(function, settings, (3, 0)).shape == (3, 0)
 
 
+ARGUMENTS = {
+    init.uniform_: {"a": 0.0, "b": 1.0, "generator": None},
+    init.normal_: {"mean": 0.0, "std": 1.0, "generator": None},
+    init.trunc_normal_: {"mean": 0.0, "std": 1.0, "a": -2.0, "b": 2.0, "generator": None},
+    init.xavier_uniform_: {"gain": 1.0, "generator": None},
+    init.xavier_normal_: {"gain": 1.0, "generator": None},
+    init.kaiming_uniform_: {
+        "a": 0,
+        "mode": "fan_in",
+        "nonlinearity": "leaky_relu",
+        "generator": None,
+    },
+    init.kaiming_normal_: {
+        "a": 0,
+        "mode": "fan_in",
+        "nonlinearity": "leaky_relu",
+        "generator": None,
+    },
+    init.orthogonal_: {"gain": 1, "generator": None},
+    init.dirac_: {"groups": 1},
+}
+
+
+@pytest.mark.parametrize("function", ARGUMENTS, ids=[f.__name__ for f in ARGUMENTS])
+def test_arguments_are_pytorchs(function):
+    _, *parameters = inspect.signature(function).parameters.values()
+    assert {p.name: p.default for p in parameters} == ARGUMENTS[function]
+
+
+def test_degenerate_spreads():
+    assert draw(init.uniform_, {"a": 2.0, "b": 2.0}, (2,)).tolist() == [2.0, 2.0]
+    assert draw(init.normal_, {"mean": 2.0, "std": 0.0}, (2,)).tolist() == [2.0, 2.0]
+
+
+def test_fan_of_one():
+    expected = draw(init.normal_, {"std": math.sqrt(2)}, (5, 1))
+    assert draw(init.kaiming_normal_, {}, (5, 1)).tolist() == expected.tolist()
+
+
 def test_constants():
     t = tg.empty(2, 3)
     assert init.ones_(t).tolist() == [[1.0] * 3] * 2
@@ -145,7 +200,9 @@ def test_dirac():
         expected[output, channel, 1] = 1
     assert (t == expected).all()
     assert init.dirac_(tg.empty(1, 1, 2, 3, 4)).numpy().nonzero() == (0, 0, 1, 1, 2)
-    assert (init.dirac_(tg.empty(3, 5, 1, 1)).numpy()[:, :, 0, 0] == np.eye(3, 5)).all()
+    for outputs, channels in ((3, 5), (5, 3)):
+        passed = init.dirac_(tg.empty(outputs, channels, 1, 1)).numpy()[:, :, 0, 0]
+        assert (passed == np.eye(outputs, channels)).all()
 
 
 def test_leaves_and_views_are_filled_in_place():
@@ -174,8 +231,7 @@ def test_filling_counts_as_an_in_place_change():
     [
         ("linear", None, 1.0),
         ("sigmoid", None, 1.0),
-        ("conv2d", None, 1.0),
-        ("conv_transpose3d", None, 1.0),
+        *[(f"conv{kind}{n}d", None, 1.0) for kind in ("", "_transpose") for n in (1, 2, 3)],
         ("tanh", None, 5 / 3),
         ("relu", None, math.sqrt(2)),
         ("leaky_relu", None, math.sqrt(2 / (1 + 0.01**2))),

@@ -129,6 +129,7 @@ def _weight_matrix(ax: Any, weight: np.ndarray) -> None:
     picture = ax.imshow(
         weight, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto"
     )
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("input")
     ax.set_ylabel("unit")
     ax.figure.colorbar(picture, ax=ax, label="weight", fraction=0.05, pad=0.02)

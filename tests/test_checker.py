@@ -1,0 +1,54 @@
+"""The checker itself: every rule of every primitive, falsified, must be rejected through some case of the table."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+from checker import Rejected, check, reached
+from op_cases import CASES
+
+from tinygrad_hw import ops
+
+#: Rules that are 0 whatever they are multiplied by.
+ZERO = {("sign", 0)}
+RULES = [(p.name, i) for p in ops.PRIMITIVES.values() for i in p.rules if (p.name, i) not in ZERO]
+
+
+@functools.cache
+def cases_through(name: str, operand: int) -> list:
+    """Cases whose derivatives use this rule, those of the operator itself first."""
+    return sorted((c for c in CASES if (name, operand) in reached(c)), key=lambda c: c.op != name)
+
+
+def rejects(case) -> bool:
+    try:
+        check(case)
+    except Rejected:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 1.01])
+@pytest.mark.parametrize(("name", "operand"), RULES)
+def test_scaled_rule_is_rejected(
+    name: str, operand: int, factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = ops.PRIMITIVES[name].rules[operand]
+    function, on_arrays = rule.function, rule.on_arrays
+    monkeypatch.setattr(rule, "function", lambda *args: function(*args) * factor)
+    monkeypatch.setattr(rule, "on_arrays", lambda *args: on_arrays(*args) * factor)
+    assert any(map(rejects, cases_through(name, operand)))
+
+
+@pytest.mark.parametrize("name", sorted({p.name for p in ops.PRIMITIVES.values() if p.rules}))
+def test_rule_wrong_on_tensors_only_is_rejected(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What create_graph runs is checked against what an ordinary backward pass runs."""
+    for operand, rule in ops.PRIMITIVES[name].rules.items():
+        if (name, operand) in ZERO:
+            continue
+        function, on_arrays = rule.function, rule.on_arrays
+        monkeypatch.setattr(rule, "on_arrays", lambda *args, f=on_arrays: f(*args))
+        monkeypatch.setattr(rule, "function", lambda *args, f=function: f(*args) * 1.01)
+        assert any(map(rejects, cases_through(name, operand))), operand
+        monkeypatch.undo()

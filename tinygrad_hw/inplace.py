@@ -1,0 +1,170 @@
+"""Changes of a tensor's memory, and how the graph follows them.
+
+Every in-place form is its out-of-place form on the values from before the change, written over them: history and
+gradients are those of the out-of-place form. A tensor whose memory others show (views) passes its new history on to
+them when they are next used.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from . import dtypes, graph, ops
+from . import random as _random
+from .errors import DTypeError, GraphError, ShapeError
+from .graph import Node
+from .ops import index as _index
+from .ops.core import Recorded
+
+
+def change(target, name: str, function: Callable) -> Any:
+    """Replace target's values by ``function(target)``, in its memory and in the graph; ``name`` is for messages.
+
+    A recorded change of a view is one of the tensor whose memory it shows: that one's history becomes the old one
+    with the shown part replaced.
+    """
+    recording = graph.mode.enabled
+    base, steps = (target, ()) if target._view is None else target._view[:2]
+    if recording and base.requires_grad and base.is_leaf:
+        what = "leaf" if base is target else "view of a leaf"
+        raise GraphError(
+            f"{name}: expected no {what} that requires grad, as its gradient would be lost\n"
+            "Do it under no_grad(), or on a clone."
+        )
+    _check_writable(target, name)
+    old = target._past() if recording and target.requires_grad else target
+    result = function(old)
+    if result.shape != target.shape:
+        raise ShapeError(f"{name}: expected a result of shape {target.shape}, got {result.shape}")
+    if not dtypes.can_cast(result.dtype, target.dtype):
+        raise DTypeError(f"{name}: expected a result of {target.dtype}, got {result.dtype}")
+    result = result.to(target.dtype)
+    np.copyto(target._array, result._array)
+    target._bump(name)
+    if recording and (result._requires_grad or base._requires_grad):
+        if base is target:
+            target._set_history(result._node)
+        else:
+            edges = [x._node for x in (base, result)]
+            plan = _index._show.plan(sum(1 << i for i, edge in enumerate(edges) if edge))
+            base._set_history(
+                Node(_index._show, (steps,), plan.rules, edges, base.shape, base.dtype)
+            )
+        target._version[2] += 1
+    return target
+
+
+def put(target, name: str, index: tuple, shape: tuple, value) -> Any:
+    """target[index] = value, where target[index] has ``shape``."""
+    if not isinstance(value, Recorded):
+        value = np.asarray(value)
+    extra = len(value.shape) - len(shape)
+    if extra > 0 and all(n == 1 for n in value.shape[:extra]):
+        value = value.reshape(value.shape[extra:])
+    if not broadcasts(value.shape, shape):
+        raise ShapeError(
+            f"{name}: expected values that can be repeated to {shape}, got {value.shape}"
+        )
+    base = target if target._view is None else target._view[0]
+    if graph.mode.enabled and any(
+        getattr(x, "requires_grad", False) for x in (base, target, value)
+    ):
+        return change(target, name, lambda t: _index._index_put(t, value, index=index))
+    _check_writable(target, name)
+    target._array[index] = np.asarray(value)
+    target._bump(name)
+    return target
+
+
+def broadcasts(shape: tuple, to: tuple) -> bool:
+    """Whether what has ``shape`` can be repeated to the shape ``to``."""
+    return len(shape) <= len(to) and all(
+        m in (1, n) for m, n in zip(shape[::-1], to[::-1], strict=False)
+    )
+
+
+def _check_writable(target, name: str) -> None:
+    if not target._array.flags.writeable:
+        raise ValueError(
+            f"{name}: expected memory that can be written, got an expanded or read-only tensor\n"
+            "Clone it first."
+        )
+
+
+def _in_place(op: Callable, name: str | None = None) -> Callable:
+    """The method that puts ``op``'s result where its first operand was."""
+    name = name or f"{op.__name__}_"
+
+    def method(self, *args, **kwargs):
+        return change(self, name, lambda t: op(t, *args, **kwargs))
+
+    method.__name__ = name
+    method.__doc__ = f"``{op.__name__}`` in place; returns self."
+    return method
+
+
+_ALL = (...,)
+
+
+class InPlace(Recorded):
+    """The in-place forms of a Tensor's operators, and assignment to its elements."""
+
+    __slots__ = ()
+
+    _array: np.ndarray
+
+    def __setitem__(self, index, value) -> None:
+        part = _index.getitem(self, index)
+        if np.may_share_memory(part._array, self._array):
+            put(part, "__setitem__", _ALL, part.shape, value)
+        else:
+            put(self, "__setitem__", _index.parse_index(self, index)[0], part.shape, value)
+
+    def copy_(self, source) -> Self:
+        """Take over source's values, broadcast to this shape and cast to this dtype."""
+        return put(self, "copy_", _ALL, self._array.shape, source)
+
+    def fill_(self, value) -> Self:
+        """Set all elements to ``value``, a number or a 0-d tensor."""
+        if np.ndim(value):
+            raise ShapeError(f"fill_: expected a number or a 0-d tensor, got shape {value.shape}")
+        return put(self, "fill_", _ALL, self._array.shape, value)
+
+    def zero_(self) -> Self:
+        """Set all elements to 0."""
+        return put(self, "zero_", _ALL, self._array.shape, 0)
+
+    def uniform_(self, low=0.0, high=1.0, generator=None) -> Self:
+        """Draw each element uniformly from [low, high)."""
+        draw = _rng(self, "uniform_", generator).random(self._array.shape, self._array.dtype)
+        return put(self, "uniform_", _ALL, self._array.shape, draw * (high - low) + low)
+
+    def normal_(self, mean=0.0, std=1.0, generator=None) -> Self:
+        """Draw each element from the normal distribution of that mean and standard deviation."""
+        draw = _rng(self, "normal_", generator).standard_normal(
+            self._array.shape, self._array.dtype
+        )
+        return put(self, "normal_", _ALL, self._array.shape, draw * std + mean)
+
+    add_, sub_, mul_, div_, pow_ = map(_in_place, (ops.add, ops.sub, ops.mul, ops.div, ops.pow))
+    __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
+    __iand__, __ior__, __ixor__ = map(
+        _in_place, (operator.and_, operator.or_, operator.xor), ("__iand__", "__ior__", "__ixor__")
+    )
+    neg_, abs_, sign_, square_ = map(_in_place, (ops.neg, ops.abs, ops.sign, ops.square))
+    exp_, expm1_, log_, log1p_ = map(_in_place, (ops.exp, ops.expm1, ops.log, ops.log1p))
+    sqrt_, rsqrt_, reciprocal_ = map(_in_place, (ops.sqrt, ops.rsqrt, ops.reciprocal))
+    sin_, cos_, erf_ = map(_in_place, (ops.sin, ops.cos, ops.erf))
+    tanh_, sigmoid_, relu_ = map(_in_place, (ops.tanh, ops.sigmoid, ops.relu))
+    clamp_, masked_fill_ = _in_place(ops.clamp), _in_place(ops.masked_fill)
+    tril_, triu_ = map(_in_place, (ops.tril, ops.triu))
+
+
+def _rng(target, name: str, generator) -> np.random.Generator:
+    if target._array.dtype.kind != "f":
+        raise DTypeError(f"{name}: expected floating point, got {target._array.dtype}")
+    return (generator or _random.default_generator).numpy

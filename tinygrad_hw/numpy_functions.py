@@ -1,0 +1,128 @@
+"""NumPy's functions called on Tensors: the operator of the same meaning, so that gradients are kept.
+
+Functions without a counterpart are computed by NumPy on the arrays; where that would lose a gradient silently, it is
+an error.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+import numpy as np
+
+from . import ops
+from .errors import GraphError
+from .ops.core import Recorded
+
+
+def _on_tensor(function: Callable) -> Callable:
+    """A symmetric operator that arrays leave to NumPy, asked of the operand that is a Tensor."""
+    return lambda a, b: function(b, a) if isinstance(b, Recorded) else function(a, b)
+
+
+_SAME = (
+    "exp expm1 log log1p sqrt square reciprocal sin cos tanh sign maximum minimum matmul isnan isinf isfinite "
+    "logical_and logical_or logical_xor logical_not"
+)
+_UFUNCS: dict[Callable, Callable] = {
+    **{getattr(np, name): getattr(ops, name) for name in _SAME.split()},
+    np.add: ops.add,
+    np.subtract: ops.sub,
+    np.multiply: ops.mul,
+    np.true_divide: ops.div,
+    np.power: ops.pow,
+    np.negative: ops.neg,
+    np.absolute: ops.abs,
+    np.equal: ops.eq,
+    np.not_equal: ops.ne,
+    np.less: ops.lt,
+    np.less_equal: ops.le,
+    np.greater: ops.gt,
+    np.greater_equal: ops.ge,
+    np.bitwise_and: _on_tensor(operator.and_),
+    np.bitwise_or: _on_tensor(operator.or_),
+    np.bitwise_xor: _on_tensor(operator.xor),
+}
+
+
+def _reduction(op: Callable) -> Callable:
+    return lambda a, axis=None, *, keepdims=False: op(a, axis, keepdims)
+
+
+def _moment(op: Callable) -> Callable:
+    return lambda a, axis=None, *, ddof=0, keepdims=False: op(
+        a, axis, correction=ddof, keepdim=keepdims
+    )
+
+
+_REDUCTIONS: dict[Callable, Callable] = {
+    np.sum: ops.sum,
+    np.mean: ops.mean,
+    np.prod: ops.prod,
+    np.max: ops.amax,
+    np.min: ops.amin,
+    np.amax: ops.amax,
+    np.amin: ops.amin,
+    np.argmax: ops.argmax,
+    np.argmin: ops.argmin,
+    np.all: ops.all,
+    np.any: ops.any,
+}
+# The parameters are NumPy's, so that others (out, where, dtype) are refused.
+_FUNCTIONS: dict[Callable, Callable] = {
+    **{function: _reduction(op) for function, op in _REDUCTIONS.items()},
+    np.var: _moment(ops.var),
+    np.std: _moment(ops.std),
+    np.cumsum: lambda a, axis: ops.cumsum(a, axis),
+    np.concatenate: lambda arrays, axis=0: ops.cat(arrays, axis),
+    np.stack: lambda arrays, axis=0: ops.stack(arrays, axis),
+    np.where: lambda condition, *xy: ops.where(condition, *xy) if xy else np.nonzero(condition),
+    np.clip: lambda a, a_min=None, a_max=None: ops.clamp(a, a_min, a_max),
+    np.reshape: lambda a, shape: ops.reshape(a, shape),
+    np.transpose: lambda a, axes=None: ops.permute(a, axes or range(a.ndim)[::-1]),
+    np.squeeze: lambda a, axis=None: ops.squeeze(a, axis),
+    np.expand_dims: lambda a, axis: ops.unsqueeze(a, axis),
+    np.broadcast_to: lambda array, shape: ops.broadcast_to(array, shape),
+    np.take_along_axis: lambda arr, indices, axis: ops.take_along_dim(arr, indices, axis),
+    np.tril: lambda m, k=0: ops.tril(m, diagonal=k),
+    np.triu: lambda m, k=0: ops.triu(m, diagonal=k),
+    np.outer: lambda a, b: ops.outer(a, b),
+    np.einsum: ops.einsum,
+}
+
+
+def ufunc(self, function, method: str, *inputs, **kwargs):
+    """``np.exp(t)`` and ``array + t``, as operators."""
+    op = _UFUNCS.get(function)
+    if op is not None and method == "__call__" and not kwargs:
+        return op(*inputs)
+    return _by_numpy(getattr(function, method), inputs, kwargs)
+
+
+def array_function(self, function, types, args, kwargs):
+    """``np.sum(t, axis=0)``, as an operator."""
+    op = _FUNCTIONS.get(function)
+    return _by_numpy(function, args, kwargs) if op is None else op(*args, **kwargs)
+
+
+def _by_numpy(function: Callable, args: tuple, kwargs: dict):
+    lost = False
+
+    def plain(x):
+        nonlocal lost
+        if isinstance(x, Recorded):
+            lost = lost or x.requires_grad  # type: ignore[attr-defined]
+            return np.asarray(x)
+        if type(x) in (list, tuple):
+            return type(x)(map(plain, x))
+        return x
+
+    result = function(*plain(args), **{key: plain(value) for key, value in kwargs.items()})
+    results = result if isinstance(result, list | tuple) else (result,)
+    if lost and any(np.asarray(r).dtype.kind == "f" for r in results):
+        raise GraphError(
+            f"numpy.{function.__name__}: expected no tensor that requires grad, as its gradient would be lost\n"
+            "Use tensor.detach(), or np.asarray(tensor)."
+        )
+    return result
