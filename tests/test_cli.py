@@ -402,9 +402,7 @@ def test_the_first_use_says_that_kernels_are_compiled(tmp_path, capsys, monkeypa
     folders = [tmp_path, None]
     monkeypatch.setattr(cli.jit, "cache_folder", lambda: folders[0])
     cli._announce_kernels()
-    assert (
-        f"compiled on first use, some ten seconds; kept in {tmp_path}" in capsys.readouterr().out
-    )
+    assert f"compiled on first use, some ten seconds; kept in {tmp_path}" in capsys.readouterr().out
     (tmp_path / "kernel").touch()
     cli._announce_kernels()
     assert not capsys.readouterr().out
@@ -461,30 +459,49 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"tinygrad-hw {tinygrad_hw.__version__}\n"
 
 
-# --- figures of data that are no images, and of many classes
+# --- other data than the digits
 
 
-def test_figures_of_sequences_and_of_transposed_images(tmp_path):
+def made_up(name, image_shape, features, classes):
+    """Splits with random pixels; the parts are one and the same."""
     rng = np.random.default_rng(0)
-    part = (np.zeros((4, 20), np.float32), np.arange(4) % 2)
-    splits = data.Splits("sequences", "made up", ("machine", "human"), None, part, None, part)
-    weights = rng.normal(size=(2, 6, 20)).astype(np.float32)
-    written = report.figures(
-        tmp_path,
-        Recipe("sequences", hidden=(6,)),
-        splits,
-        History(),
-        *weights,
-        np.eye(2, dtype=int),
-    )
-    assert written == ["weights.png", "confusion.png"]  # no epoch, no curves
+    part = (rng.random((40, features), np.float32), np.arange(40) % classes)
+    names = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[:classes])
+    return data.Splits(name, "made up", names, image_shape, part, part, part, transposed=True)
 
-    classes = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
-    part = (np.zeros((36, 12), np.float32), np.arange(36))
-    splits = data.Splits("nist36", "made up", classes, (4, 3), part, part, part, transposed=True)
-    weights = rng.normal(size=(2, 9, 12)).astype(np.float32)
-    history = History(epoch=[1, 2], train_loss=[2.0, 1.0], valid_loss=[2.1, 1.2])
-    written = report.figures(
-        tmp_path, Recipe("nist36", hidden=(9,)), splits, history, *weights, np.eye(36, dtype=int)
+
+def test_train_and_eval_on_transposed_images_with_a_validation_part(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "load", lambda name, root: made_up(name, (4, 3), 12, 36))
+    drawn = []
+    draw = report.plot.weight_grid
+    monkeypatch.setattr(
+        report.plot, "weight_grid", lambda images, ax: drawn.append(images) or draw(images, ax=ax)
     )
-    assert written == FIGURES
+    assert called("train", "--dataset", "nist36", "--epochs", 2, "--hidden", 5, "--out", "run") == 0
+    out = capsys.readouterr().out
+    assert "data      nist36: made up; 40 to train, 40 to validate, 40 to test" in out
+    assert "12-5-36 relu" in out
+    for images, name in zip(drawn, ("initial", "model"), strict=True):
+        weight = tinygrad_hw.load_file(f"run/{name}.safetensors")["0.weight"].numpy()
+        # Pixels lie column by column.
+        np.testing.assert_array_equal(images, weight.reshape(5, 3, 4).swapaxes(1, 2))
+    assert called("eval", "run") == 0
+    assert set(os.listdir("run")) == FILES
+
+
+def test_figures_of_what_is_no_image_and_of_a_run_without_an_epoch(tmp_path):
+    splits = made_up("sequences", None, 20, 2)
+    before, after = np.random.default_rng(0).normal(size=(2, 6, 20))
+    recipe = Recipe("sequences", hidden=(6,))
+    counts = np.eye(2, dtype=int)
+    written = report.figures(tmp_path, recipe, splits, History(), before, after, counts)
+    assert written == ["weights.png", "confusion.png"]
+    assert sorted(os.listdir(tmp_path)) == ["confusion.png", "weights.png"]
+
+
+def test_inputs_are_moved_so_that_the_background_is_zero():
+    x = np.array([[0.0, 1.0]], np.float32)
+    np.testing.assert_array_equal(Recipe.of("nist36").inputs(x), [[-1, 0]])
+    assert Recipe.of("nist36").inputs(x).dtype == np.float32
+    assert Recipe.of("digits").inputs(x) is x

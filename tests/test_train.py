@@ -257,6 +257,16 @@ def test_a_loss_that_is_not_finite_ends_the_run():
     assert "the training loss became" in history.stopped
 
 
+def test_a_model_in_eval_mode_is_trained_in_training_mode():
+    learned = set()
+    for training in (True, False):
+        setup = Setup(lr=0.1)
+        setup.model.train(training)
+        setup.fit(1)
+        learned.add(weights(setup.model))
+    assert len(learned) == 1
+
+
 # --- progress
 
 
@@ -280,7 +290,8 @@ def test_the_bar_shows_epoch_and_losses(capsys, monkeypatch, columns):
     assert "epoch 2/2 100%" in err
     assert "valid loss " in err
     assert " acc " in err
-    assert max(map(len, err.replace("\n", "\r").split("\r"))) <= (int(columns) or 80)
+    width = int(columns) or 80  # a terminal of unknown width tells 0
+    assert max(map(len, err.replace("\n", "\r").split("\r"))) == width
 
 
 def test_the_bar_needs_no_length(capsys):
@@ -379,8 +390,11 @@ def test_early_stopping_counts_only_gains_above_min_delta():
 
 def test_early_stopping_starts_afresh_with_each_run():
     stopping = EarlyStopping("valid_loss", patience=2)
-    script = Script("valid_loss", [1, 1, 1, 1])
-    assert [Setup(lr=0.1).fit(4, script, stopping).epochs for _ in range(2)] == [3, 3]
+    epochs = [
+        Setup(lr=0.1).fit(6, Script("valid_loss", values), stopping).epochs
+        for values in ([3, 2, 1, 1, 1, 1], [9, 8, 7, 6, 5, 4])
+    ]
+    assert epochs == [5, 6]
 
 
 def test_best_weights_are_put_back_at_the_end():
@@ -582,6 +596,24 @@ def test_a_run_that_died_before_its_first_epoch_can_be_resumed(tmp_path):
     network()
     whole.fit(2)
     assert weights(resumed.model) == weights(whole.model)
+
+
+def test_callbacks_remember_across_a_resume_what_came_before(tmp_path):
+    script = Script("valid_loss", [1, 2, 2, 2, 2, 2, 2, 2])
+    first = Setup(lr=0.1)
+    first.fit(1)
+    best = weights(first.model)
+    for epochs, resume in ((2, None), (8, tmp_path)):
+        setup = Setup(lr=0.1)
+        callbacks = script, EarlyStopping(patience=4), BestWeights(), Checkpoint(tmp_path)
+        history = setup.fit(epochs, *callbacks, resume=resume)
+    assert history.epochs == 5
+    assert weights(setup.model) == best
+
+
+def test_a_checkpoint_has_what_callbacks_know_after_the_epoch(tmp_path):
+    Setup(lr=0.1).fit(1, Checkpoint(tmp_path), EarlyStopping())
+    assert Checkpoint.load(tmp_path)["callbacks"]["0.EarlyStopping"]["best_epoch"] == 1
 
 
 def test_resume_refuses_another_kind_of_run(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 
@@ -50,7 +50,7 @@ class Bar(Silent):
         if self._bar is None:
             from tqdm import tqdm
 
-            size = len(loader) if hasattr(loader, "__len__") else None
+            size = len(loader) if isinstance(loader, Sized) else None
             self._bar = tqdm(
                 total=None if size is None else size * self.epochs,
                 initial=0 if size is None else size * (epoch - 1),

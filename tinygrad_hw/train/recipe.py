@@ -50,7 +50,7 @@ INITS = (
     "kaiming_normal",
     "orthogonal",
 )
-"""Initialisations by name; all but "default" (that of ``nn.Linear``) set biases to zero."""
+"""Initializations by name; all but "default" (that of ``nn.Linear``) set biases to zero."""
 
 SCHEDULES = ("none", "cosine", "onecycle", "linear", "step", "exponential", "plateau")
 """Learning rate schedules by name. "step" divides by 10 after each third of the epochs; "linear" and "cosine" fall
