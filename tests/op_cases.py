@@ -128,6 +128,13 @@ for _name, (_domain, _oracle) in UNARY.items():
         case(_name, _domain(*_shape), oracle=_oracle)
 case("softplus", wide(7), oracle=lambda x: np.logaddexp(0, 2 * x) / 2, beta=2.0)
 case("softplus", wide(30), oracle=lambda x: np.where(x > 1, x, np.logaddexp(0, x)), threshold=1)
+case(
+    "softplus",
+    positive(30),
+    beta=2.0,
+    threshold=2.0,
+    oracle=lambda x: np.where(2 * x > 2, x, np.logaddexp(0, 2 * x) / 2),
+)
 case("leaky_relu", real(7), negative_slope=0.3, oracle=lambda x: np.where(x > 0, x, 0.3 * x))
 case("elu", real(7), alpha=0.5, oracle=lambda x: np.where(x > 0, x, 0.5 * np.expm1(x)))
 case(
@@ -170,6 +177,11 @@ SHAPES = [
 for _name, (_left, _right, _oracle) in BINARY.items():
     for _a, _b in SHAPES:
         case(_name, _left(*_a), _right(*_b), oracle=_oracle)
+for _a, _b in ((1, 3), (1, 4, 3)), ((1, 1), (2, 1, 4)), ((1, 1), (2, 4, 1)):
+    case("mul", real(*_a), real(*_b), oracle=np.multiply)
+for _alpha in 0, 2, -1:
+    case("add", real(3), real(3), alpha=_alpha, oracle=lambda x, y, k=_alpha: x + k * y)
+    case("sub", real(3), real(3), alpha=_alpha, oracle=lambda x, y, k=_alpha: x - k * y)
 case("add", real(2, 3), real(3), alpha=2.5, oracle=lambda x, y: x + 2.5 * y)
 case("sub", real(3), real(2, 3), alpha=2.5, oracle=lambda x, y: x - 2.5 * y)
 for _name in "add", "sub", "mul", "div", "maximum", "minimum", "lt", "eq":
@@ -745,8 +757,20 @@ case("dropout", real(3), p=1.0, oracle=np.zeros_like)
 _VIEW = ((ops.PRIMITIVES["_permute"], ((1, 0),)), (ops.PRIMITIVES["_slice"], ((1,),)))
 case("_unslice", real(2), torch=False, call=lambda f, x: f(x, (3, 2), (1,)))
 case("_put", real(3, 2), torch=False, call=lambda f, x: f(x, (3, 2), (np.array([0, 0, 2]),)))
-case("_index_put", real(3, 2), real(2, 2), torch=False, call=lambda f, x, v: f(x, v, (np.array([0, 2]),)))
-case("_index_put", real(3, 2), real(2), torch=False, call=lambda f, x, v: f(x, v, (np.array([0, 2]),)))
+case(
+    "_index_put",
+    real(3, 2),
+    real(2, 2),
+    torch=False,
+    call=lambda f, x, v: f(x, v, (np.array([0, 2]),)),
+)
+case(
+    "_index_put",
+    real(3, 2),
+    real(2),
+    torch=False,
+    call=lambda f, x, v: f(x, v, (np.array([0, 2]),)),
+)
 case("_show", real(2, 3), real(2), torch=False, call=lambda f, x, v: f(x, v, _VIEW))
 case("_show", real(2, 3), real(), torch=False, call=lambda f, x, v: f(x, v, _VIEW))
 case("_cast", real(3), torch=False, dtype=float64, oracle=np.copy)

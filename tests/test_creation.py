@@ -65,13 +65,17 @@ def test_tensor_converts():
 
 
 def test_tensor_refuses():
-    with pytest.raises(tg.ShapeError, match="tensor: expected nested lists of equal lengths, got ragged"):
+    with pytest.raises(
+        tg.ShapeError, match="tensor: expected nested lists of equal lengths, got ragged"
+    ):
         tg.tensor([[1, 2], [3]])
     with pytest.raises(tg.DTypeError, match="tensor: expected one of .*, got str"):
         tg.tensor("spam")
     with pytest.raises(tg.DTypeError, match="tensor: expected one of .*, got uint64"):
         tg.tensor(2**63)
-    with pytest.raises(tg.DTypeError, match="tensor: expected a float dtype where requires_grad, got int64"):
+    with pytest.raises(
+        tg.DTypeError, match="tensor: expected a float dtype where requires_grad, got int64"
+    ):
         tg.tensor([1], requires_grad=True)
 
 
@@ -100,7 +104,11 @@ def test_sharing_memory():
 @given(SHAPES, st.sampled_from([None, "float64", "int8", "bool"]))
 def test_filled(shape, dtype):
     for make, value in ((tg.zeros, 0), (tg.ones, 1)):
-        for t in make(shape, dtype=dtype), make(list(shape), dtype=dtype), make(*shape, dtype=dtype):
+        for t in (
+            make(shape, dtype=dtype),
+            make(list(shape), dtype=dtype),
+            make(*shape, dtype=dtype),
+        ):
             if not shape and t.shape == (0,):
                 continue
             assert np.array_equal(t, np.full(shape, value, dtype or "float32"))
@@ -120,7 +128,12 @@ def test_filled(shape, dtype):
 
 
 def test_full_takes_the_type_of_its_value():
-    for value, dtype in ((True, "bool"), (3, "int64"), (3.0, "float32"), (tg.tensor(3.0), "float32")):
+    for value, dtype in (
+        (True, "bool"),
+        (3, "int64"),
+        (3.0, "float32"),
+        (tg.tensor(3.0), "float32"),
+    ):
         assert tg.full((2,), value).dtype == dtype
 
 
@@ -166,7 +179,10 @@ def test_eye():
 @given(SHAPES, st.sampled_from(["float32", "float64"]), st.integers(0, 100))
 def test_random_floats(shape, dtype, seed):
     g = tg.Generator(seed)
-    for t in tg.rand(shape, generator=g, dtype=dtype), tg.rand_like(tg.zeros(shape, dtype=dtype), generator=g):
+    for t in (
+        tg.rand(shape, generator=g, dtype=dtype),
+        tg.rand_like(tg.zeros(shape, dtype=dtype), generator=g),
+    ):
         assert (t.shape, t.dtype) == (shape, dtype)
         assert ((t >= 0) & (t < 1)).all()
     assert tg.randn(*shape, generator=g, dtype=dtype, requires_grad=True).requires_grad
@@ -198,10 +214,14 @@ def test_refusals():
         tg.zeros(2, -1)
     with pytest.raises(TypeError, match=r"ones: expected ints as size, got \(2\.5,\)"):
         tg.ones(2.5)
-    with pytest.raises(tg.DTypeError, match="zeros: expected a float dtype where requires_grad, got int64"):
+    with pytest.raises(
+        tg.DTypeError, match="zeros: expected a float dtype where requires_grad, got int64"
+    ):
         tg.zeros(2, dtype=int, requires_grad=True)
     for make in (tg.rand, tg.randn):
-        with pytest.raises(tg.DTypeError, match=f"{make.__name__}: expected a float dtype, got int64"):
+        with pytest.raises(
+            tg.DTypeError, match=f"{make.__name__}: expected a float dtype, got int64"
+        ):
             make(2, dtype=int)
     with pytest.raises(ValueError, match="randint: expected low < high, got 3 and 3"):
         tg.randint(3, 3, (2,))

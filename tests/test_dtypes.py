@@ -22,7 +22,9 @@ l l l l l l l f d
 f f f f f f f f d
 d d d d d d d d d
 """
-NAMES = dict(zip("?ubsilfd", "bool uint8 int8 int16 int32 int64 float32 float64".split(), strict=True))
+NAMES = dict(
+    zip("?ubsilfd", "bool uint8 int8 int16 int32 int64 float32 float64".split(), strict=True)
+)
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 PROMOTED = {
     (NAMES[row[0]], NAMES[column]): NAMES[cell]
@@ -106,14 +108,24 @@ def test_default_dtype():
     finally:
         tg.set_default_dtype(float)
         tg.set_default_dtype(tg.float32)
-    with pytest.raises(tg.DTypeError, match="set_default_dtype: expected float32 or float64, got int64"):
+    with pytest.raises(
+        tg.DTypeError, match="set_default_dtype: expected float32 or float64, got int64"
+    ):
         tg.set_default_dtype(tg.int64)
 
 
 def test_what_is_a_dtype():
-    for given_, want in ((float, "float32"), (int, "int64"), (bool, "bool"), ("uint8", "uint8"), (np.int16, "int16")):
+    for given_, want in (
+        (float, "float32"),
+        (int, "int64"),
+        (bool, "bool"),
+        ("uint8", "uint8"),
+        (np.int16, "int16"),
+    ):
         assert tg.zeros(1, dtype=given_).dtype == want
-    with pytest.raises(tg.DTypeError, match="zeros: expected one of float32, .*, bool, got complex128"):
+    with pytest.raises(
+        tg.DTypeError, match="zeros: expected one of float32, .*, bool, got complex128"
+    ):
         tg.zeros(1, dtype=complex)
     with pytest.raises(tg.DTypeError, match="ones: expected a dtype, got 'spam'"):
         tg.ones(1, dtype="spam")

@@ -93,7 +93,9 @@ def test_writing(case, kind, values_need_gradient):
         "ones": -counted((1, 1, *target.shape)),
     }[kind]
     places = np.arange(x.size).reshape(shape)[index]
-    assume(np.unique(places).size == places.size)  # what NumPy keeps of repeated places is its own affair
+    assume(
+        np.unique(places).size == places.size
+    )  # what NumPy keeps of repeated places is its own affair
     t = tg.tensor(x, requires_grad=True)
     v = tg.tensor(values, requires_grad=values_need_gradient)
     y = t * 2
@@ -204,5 +206,8 @@ def test_assigned_values():
     z[()] += 1
     assert z.item() == 4
     for index in (slice(None), [0, 1], tg.tensor([True, True])):
-        with pytest.raises(tg.ShapeError, match=r"__setitem__: expected values that can be repeated to \(2, 3\), got \(2,\)"):
+        with pytest.raises(
+            tg.ShapeError,
+            match=r"__setitem__: expected values that can be repeated to \(2, 3\), got \(2,\)",
+        ):
             t[index] = tg.ones(2)

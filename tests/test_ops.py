@@ -178,7 +178,9 @@ def test_fused_rules_are_the_rules(case: Case, monkeypatch: pytest.MonkeyPatch) 
 @every_case
 def test_gradients_have_their_operands_type_and_shape(case: Case) -> None:
     """Also where float64 meets float32, which only matrix products refuse."""
-    xs = leaves([x.astype(np.float32) if is_float(x) and i else x for i, x in enumerate(case.draw())])
+    xs = leaves(
+        [x.astype(np.float32) if is_float(x) and i else x for i, x in enumerate(case.draw())]
+    )
     try:
         results = floats(case(*xs))
     except DTypeError:

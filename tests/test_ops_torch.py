@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from checker import is_float, leaves, random_like
 from op_cases import CASES, Case
+from test_stability import POINTS, Point
 
 import tinygrad_hw as tg
 
@@ -61,7 +62,11 @@ def outputs(result) -> list:
 
 def close(ours, theirs, rtol: float = 1e-9) -> None:
     ours, theirs = np.asarray(ours), theirs.detach().numpy()
-    atol = rtol * np.abs(theirs[np.isfinite(theirs)]).max(initial=1e-3) if theirs.dtype.kind == "f" else 0
+    atol = (
+        rtol * np.abs(theirs[np.isfinite(theirs)]).max(initial=1e-3)
+        if theirs.dtype.kind == "f"
+        else 0
+    )
     assert ours.dtype == theirs.dtype
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
@@ -100,7 +105,9 @@ def compare(case: Case, values: list) -> None:
         return
     a, b, c = map(list, zip(*pairs, strict=True))
     xs = [x for x in theirs if is_torch_float(x) and x.requires_grad]
-    mine = tg.autograd.grad(a, [x for x in ours if is_float(x)][: len(xs)], c, materialize_grads=True)
+    mine = tg.autograd.grad(
+        a, [x for x in ours if is_float(x)][: len(xs)], c, materialize_grads=True
+    )
     other = torch.autograd.grad(b, xs, [torch.from_numpy(x) for x in c], allow_unused=True)
     for x, g, h in zip(xs, mine, other, strict=True):
         close(g, torch.zeros_like(x) if h is None else h)
@@ -161,12 +168,29 @@ OTHER_TYPES = {
 }
 
 
+@pytest.mark.parametrize(
+    "point", [p for p in POINTS if p.torch], ids=lambda p: f"{p.op}{p.operands}{p.attrs}"
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_conventions(point: Point) -> None:
+    """The table of undefined points says what PyTorch does."""
+    xs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in point.operands]
+    result = function(point.op)(*xs, **point.attrs)
+    result = result[0] if isinstance(result, tuple) else result
+    close(np.asarray(point.value, float), result)
+    expected = torch.autograd.grad(result, xs, torch.ones_like(result), materialize_grads=True)
+    for a, b in zip(point.gradients, expected, strict=True):
+        close(np.asarray(a, float), b)
+
+
 def integers(x: np.ndarray) -> np.ndarray:
     return np.asarray(np.trunc(np.abs(np.nan_to_num(x, posinf=2, neginf=2))))
 
 
 @every_case
-@pytest.mark.parametrize("dtypes", ["int64", "int32", "uint8", "bool", "float32", "int64 float32", "float32 float64"])
+@pytest.mark.parametrize(
+    "dtypes", ["int64", "int32", "uint8", "bool", "float32", "int64 float32", "float32 float64"]
+)
 def test_types(case: Case, dtypes: str) -> None:
     """What PyTorch computes is computed too, to the same type; what it has no kernel for may be."""
     names = iter(dtypes.split() * 9)

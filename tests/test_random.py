@@ -57,7 +57,11 @@ def test_refusals():
     for bad in (1.5, True, "a"):
         with pytest.raises(TypeError, match="manual_seed: expected an integer, got "):
             tg.manual_seed(bad)
-    with pytest.raises(ValueError, match=r"set_state: expected 56 bytes .*, got float32 of shape \(56,\)"):
+    with pytest.raises(
+        ValueError, match=r"set_state: expected 56 bytes .*, got float32 of shape \(56,\)"
+    ):
         tg.set_rng_state(tg.zeros(56))
-    with pytest.raises(ValueError, match=r"set_state: expected 56 bytes .*, got uint8 of shape \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"set_state: expected 56 bytes .*, got uint8 of shape \(3,\)"
+    ):
         tg.set_rng_state(np.zeros(3, np.uint8))

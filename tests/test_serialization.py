@@ -166,6 +166,13 @@ def test_requires_grad_is_kept(path):
     assert all(t.is_leaf and type(t) is tg.Tensor for t in back)
 
 
+@pytest.mark.parametrize("code", "? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split())
+def test_every_element_type(path, code):
+    obj = [np.arange(3).astype(code), np.dtype(code).type(1)]
+    tg.save(obj, path)
+    assert same(tg.load(path), obj)
+
+
 def test_big_endian_arrays_become_native(path):
     tg.save(np.arange(3, dtype=">f8"), path)
     assert same(tg.load(path), np.arange(3.0))
@@ -206,6 +213,11 @@ def test_what_save_refuses(path, obj, error, message):
 
 
 def test_what_contains_itself_is_refused(path):
+    deep = 1
+    for _ in range(100):
+        deep = [deep]
+    tg.save(deep, path)
+    assert tg.load(path) == deep
     loop = []
     loop.append(loop)
     with pytest.raises(

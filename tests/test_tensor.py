@@ -33,7 +33,9 @@ def leaf(data, dtype=tg.float64) -> tg.Tensor:
 
 
 @pytest.mark.parametrize("symbol", ARITHMETIC)
-@pytest.mark.parametrize("other", [2, 2.5, np.float64(2.5), np.array([2.0, 3.0]), np.array([[2.0], [3.0]])])
+@pytest.mark.parametrize(
+    "other", [2, 2.5, np.float64(2.5), np.array([2.0, 3.0]), np.array([[2.0], [3.0]])]
+)
 def test_arithmetic_with_what_is_no_tensor(symbol, other):
     function, derivatives = ARITHMETIC[symbol]
     x = np.array([1.5, 4.0])
@@ -68,7 +70,10 @@ def test_operators_broadcast(symbol, shapes, random):
 
 def test_matmul_with_arrays():
     a, t = np.arange(6.0).reshape(2, 3), leaf(np.ones((3, 2)))
-    for y, want in ((a @ t, a.sum(0)[:, None] * np.ones((3, 2))), (t @ a, a.sum(1) * np.ones((3, 2)))):
+    for y, want in (
+        (a @ t, a.sum(0)[:, None] * np.ones((3, 2))),
+        (t @ a, a.sum(1) * np.ones((3, 2))),
+    ):
         assert isinstance(y, tg.Tensor)
         t.grad = None
         y.sum().backward()
@@ -215,9 +220,13 @@ def test_transposes():
     assert np.array_equal(t.mT, t.numpy().swapaxes(1, 2))
     assert np.array_equal(t[0].t(), t.numpy()[0].T)
     assert tg.arange(3).t().tolist() == [0, 1, 2]
-    with pytest.raises(tg.ShapeError, match=r"mT: expected at least 2 dimensions, got shape \(3,\)"):
+    with pytest.raises(
+        tg.ShapeError, match=r"mT: expected at least 2 dimensions, got shape \(3,\)"
+    ):
         _ = tg.arange(3).mT
-    with pytest.raises(tg.ShapeError, match=r"t: expected at most 2 dimensions, got shape \(2, 3, 4\)"):
+    with pytest.raises(
+        tg.ShapeError, match=r"t: expected at most 2 dimensions, got shape \(2, 3, 4\)"
+    ):
         t.t()
 
 
@@ -229,7 +238,9 @@ def test_shapes_one_by_one_or_together():
     assert m.permute(1, 0).shape == m.permute((1, 0)).shape == (3, 2)
     assert m.expand(4, -1, 3).shape == m.expand((4, 2, 3)).shape == (4, 2, 3)
     assert m.flip(0, 1).tolist() == m.flip((0, 1)).tolist() == [[5, 4, 3], [2, 1, 0]]
-    with pytest.raises(tg.ShapeError, match=r"view: expected memory that fits \(6,\) without copying"):
+    with pytest.raises(
+        tg.ShapeError, match=r"view: expected memory that fits \(6,\) without copying"
+    ):
         m.T.view(6)
     with pytest.raises(tg.DTypeError, match="view: expected sizes, got a dtype"):
         m.view(tg.float32)
@@ -260,7 +271,9 @@ def test_to_numpy():
     assert np.shares_memory(np.asarray(x), x.detach().numpy())
     with pytest.raises(tg.GraphError, match="numpy: expected a tensor that does not require grad"):
         x.numpy()
-    with pytest.raises(ValueError, match="array: expected to copy for float64, got copy=False and float32"):
+    with pytest.raises(
+        ValueError, match="array: expected to copy for float64, got copy=False and float32"
+    ):
         x.__array__(np.float64, copy=False)
     assert list(np.arange(10)[tg.tensor([2, 3])]) == [2, 3]
 
@@ -281,7 +294,9 @@ def test_numbers():
     assert [10, 20][tg.tensor(1)] == 20
     for function, name in ((float, "float"), (int, "int"), (bool, "bool")):
         for t in tg.ones(2), tg.ones(0):
-            with pytest.raises(ValueError, match=rf"{name}: expected one element, got shape \(\d,\)"):
+            with pytest.raises(
+                ValueError, match=rf"{name}: expected one element, got shape \(\d,\)"
+            ):
                 function(t)
     with pytest.raises(TypeError, match=r"index: expected one integer, got float32 of shape \(\)"):
         _ = [1][tg.tensor(0.0)]
@@ -326,7 +341,9 @@ def test_copies():
     for q in copy.deepcopy(p), pickle.loads(pickle.dumps(p)):
         assert type(q) is Parameter
     result = x * 2
-    with pytest.raises(tg.GraphError, match="deepcopy: expected a leaf, got the result of an operation"):
+    with pytest.raises(
+        tg.GraphError, match="deepcopy: expected a leaf, got the result of an operation"
+    ):
         copy.deepcopy(result)
     loaded = pickle.loads(pickle.dumps(result[:1]))
     assert (loaded.tolist(), loaded.is_leaf, loaded.requires_grad) == ([2], True, True)

@@ -95,16 +95,13 @@ class Node:
             if needed is not None and edge not in needed:
                 continue
             args = self._arguments(rule.sources, operand, g, revive)
-            if revive is None:
-                cotangent = rule.on_arrays(*args)
-                if cotangent.__class__ is not np.ndarray:
-                    cotangent = np.asarray(cotangent)
-            else:
-                cotangent = rule.function(*args)
+            cotangent = (rule.on_arrays if revive is None else rule.function)(*args)
             if cotangent.shape != edge.shape and op.broadcasts:
                 cotangent = sum_to_shape(cotangent, edge.shape)
             shared = False
             if revive is None:
+                if cotangent.__class__ is not np.ndarray:
+                    cotangent = np.asarray(cotangent)
                 shared = cotangent.base is not None
                 for a in args:
                     if a is cotangent:
@@ -156,6 +153,10 @@ class Port(Node):
     """One output of an operation with several; it passes its cotangent on to ``edges[0]`` in a Bundle."""
 
     __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        return self.edges[0].name
 
     def pull(self, g, revive: Callable | None, needed: set | None) -> list:
         return [(self.edges[0], Bundle({self.attrs[0]: g}), True)]

@@ -38,6 +38,8 @@ def change(target, name: str, function: Callable) -> Any:
     _check_writable(target, name)
     old = target._past() if recording and target.requires_grad else target
     result = function(old)
+    if result._requires_grad and old is target:  # another operand's rule needs the old values
+        result = function(target._past())
     if result.shape != target.shape:
         raise ShapeError(f"{name}: expected a result of shape {target.shape}, got {result.shape}")
     if not dtypes.can_cast(result.dtype, target.dtype):
@@ -62,9 +64,6 @@ def put(target, name: str, index: tuple, shape: tuple, value) -> Any:
     """target[index] = value, where target[index] has ``shape``."""
     if not isinstance(value, Recorded):
         value = np.asarray(value)
-    extra = len(value.shape) - len(shape)
-    if extra > 0 and all(n == 1 for n in value.shape[:extra]):
-        value = value.reshape(value.shape[extra:])
     if not broadcasts(value.shape, shape):
         raise ShapeError(
             f"{name}: expected values that can be repeated to {shape}, got {value.shape}"
@@ -116,9 +115,16 @@ class InPlace(Recorded):
     __slots__ = ()
 
     _array: np.ndarray
+    _view: tuple | None
 
     def __setitem__(self, index, value) -> None:
         part = _index.getitem(self, index)
+        if isinstance(value, InPlace) and _same_view(value, part):
+            return  # the end of `t[index] += x`, which has changed t already
+        value = value if isinstance(value, Recorded) else np.asarray(value)
+        extra = len(value.shape) - part._array.ndim
+        if extra > 0 and all(n == 1 for n in value.shape[:extra]):
+            value = value.reshape(value.shape[extra:])
         if np.may_share_memory(part._array, self._array):
             put(part, "__setitem__", _ALL, part.shape, value)
         else:
@@ -150,8 +156,11 @@ class InPlace(Recorded):
         )
         return put(self, "normal_", _ALL, self._array.shape, draw * std + mean)
 
-    add_, sub_, mul_, div_, pow_ = map(_in_place, (ops.add, ops.sub, ops.mul, ops.div, ops.pow))
-    __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
+    add_, sub_, mul_, div_ = map(_in_place, (ops.add, ops.sub, ops.mul, ops.div))
+    pow_, clamp_ = _in_place(ops.pow), _in_place(ops.clamp)
+    masked_fill_ = _in_place(ops.masked_fill)
+    __iadd__, __isub__, __imul__ = add_, sub_, mul_
+    __itruediv__, __ipow__ = div_, pow_
     __iand__, __ior__, __ixor__ = map(
         _in_place, (operator.and_, operator.or_, operator.xor), ("__iand__", "__ior__", "__ixor__")
     )
@@ -160,8 +169,13 @@ class InPlace(Recorded):
     sqrt_, rsqrt_, reciprocal_ = map(_in_place, (ops.sqrt, ops.rsqrt, ops.reciprocal))
     sin_, cos_, erf_ = map(_in_place, (ops.sin, ops.cos, ops.erf))
     tanh_, sigmoid_, relu_ = map(_in_place, (ops.tanh, ops.sigmoid, ops.relu))
-    clamp_, masked_fill_ = _in_place(ops.clamp), _in_place(ops.masked_fill)
     tril_, triu_ = map(_in_place, (ops.tril, ops.triu))
+
+
+def _same_view(a: InPlace, b: InPlace) -> bool:
+    if a._view is None or b._view is None:
+        return False
+    return a._view[0] is b._view[0] and a._view[1] == b._view[1]
 
 
 def _rng(target, name: str, generator) -> np.random.Generator:

@@ -492,7 +492,8 @@ def _bitwise(symbol: str, function, a: Tensor, b):
         raise DTypeError(
             f"{symbol}: expected bool or integers, got {' and '.join(map(str, kinds))}"
         )
-    return Tensor._wrap(np.asarray(function(left, right)))
+    dtype = dtypes.result_type(left, right)
+    return Tensor._wrap(np.asarray(function(np.asarray(left, dtype), np.asarray(right, dtype))))
 
 
 def _rebuild(cls, array: np.ndarray, requires_grad: bool) -> Tensor:

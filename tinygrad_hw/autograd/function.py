@@ -128,7 +128,7 @@ class _FunctionNode(Node):
                         f"got {one.shape}"
                     )
                 one = sum_to_shape(one, edge.shape)  # that of a broadcast operand
-            out.append((edge, one, True))
+            out.append((edge, np.asarray(one) if revive is None else one, True))
         return out
 
 

@@ -29,12 +29,13 @@ def _numerical(function: Callable, inputs: tuple, which: int, eps: float) -> lis
         for index in np.ndindex(x.shape):
             kept = x[index]
             sides = []
-            for step in (eps, -eps):
-                x[index] = kept + step
-                sides.append(
-                    [np.array(o._array, np.float64).ravel() for o in _outputs(function, inputs)]
-                )
-            x[index] = kept
+            try:
+                for step in (eps, -eps):
+                    x[index] = kept + step
+                    outputs = _outputs(function, inputs)
+                    sides.append([np.array(o._array, np.float64).ravel() for o in outputs])
+            finally:
+                x[index] = kept
             rows.append([(up - down) / (2 * eps) for up, down in zip(*sides, strict=True)])
     count = len(_outputs(function, inputs)) if not rows else len(rows[0])
     return [np.array([row[k] for row in rows]) for k in range(count)]

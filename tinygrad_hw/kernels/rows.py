@@ -55,7 +55,7 @@ def softmax(out, x):
     if x.shape[1] == 0:
         return
     for i in range(x.shape[0]):
-        top, total = exp_row(out, x, i)
+        _, total = exp_row(out, x, i)
         for j in range(x.shape[1]):
             out[i, j] /= total
 
@@ -119,7 +119,7 @@ def log_softmax_at(out, x, target):
 def cross_entropy_vjp(out, g, x, target):
     """out[i] = g[i] (softmax x[i] − onehot target[i]), the error vector a − y."""
     for i in range(x.shape[0]):
-        top, total = exp_row(out, x, i)
+        _, total = exp_row(out, x, i)
         scale = g[i] / total
         for j in range(x.shape[1]):
             out[i, j] *= scale

@@ -63,7 +63,9 @@ builtin_sum = sum
 
 def _plain_slice(item: slice) -> slice:
     """Bounds that are 0-d tensors become ints."""
-    start, stop, step = (b if b is None else int(b.__index__()) for b in (item.start, item.stop, item.step))
+    start, stop, step = (
+        b if b is None else int(b.__index__()) for b in (item.start, item.stop, item.step)
+    )
     return slice(start, stop, step)
 
 
@@ -72,7 +74,9 @@ def _index_array(item) -> np.ndarray:
     if array.size == 0 and array.dtype.kind == "f" and not hasattr(item, "dtype"):
         array = array.astype(np.int64)  # an empty list
     if array.dtype.kind not in "biu":
-        raise IndexError(f"getitem: expected integer, bool, slice, None or '...' as index, got {array.dtype}")
+        raise IndexError(
+            f"getitem: expected integer, bool, slice, None or '...' as index, got {array.dtype}"
+        )
     return array
 
 
@@ -196,7 +200,9 @@ def gather(input, dim, index):
     if index.ndim != len(shape) or any(
         m > n for d, (m, n) in enumerate(zip(index.shape, shape, strict=True)) if d != dim
     ):
-        raise ShapeError(f"gather: expected an index that fits {shape} but along dim {dim}, got {index.shape}")
+        raise ShapeError(
+            f"gather: expected an index that fits {shape} but along dim {dim}, got {index.shape}"
+        )
     _in_range("gather", index, shape[dim])
     return _take(input, _along(shape, index, dim))
 
@@ -210,16 +216,26 @@ def take_along_dim(input, indices, dim=None):
     shape = tuple(input.shape)
     dim = normalize_dim("take_along_dim", dim, len(shape))
     if indices.ndim != len(shape):
-        raise ShapeError(f"take_along_dim: expected {len(shape)} dimensions of indices, got {indices.ndim}")
+        raise ShapeError(
+            f"take_along_dim: expected {len(shape)} dimensions of indices, got {indices.ndim}"
+        )
     _in_range("take_along_dim", indices, shape[dim], -shape[dim])
-    full = list(np.broadcast_shapes(
-        tuple(1 if d == dim else n for d, n in enumerate(shape)),
-        tuple(1 if d == dim else n for d, n in enumerate(indices.shape)),
-    ))
+    full = list(
+        np.broadcast_shapes(
+            tuple(1 if d == dim else n for d, n in enumerate(shape)),
+            tuple(1 if d == dim else n for d, n in enumerate(indices.shape)),
+        )
+    )
     full[dim] = indices.shape[dim]
     indices = np.broadcast_to(indices, full)
     index = _along(shape, indices, dim)
-    return _take(input, tuple(0 if d != dim and n == 1 else i for d, (i, n) in enumerate(zip(index, shape, strict=True))))
+    return _take(
+        input,
+        tuple(
+            0 if d != dim and n == 1 else i
+            for d, (i, n) in enumerate(zip(index, shape, strict=True))
+        ),
+    )
 
 
 @composite
@@ -242,7 +258,9 @@ def masked_fill(input, mask, value):
         raise DTypeError(f"masked_fill: expected a bool mask, got {np.asarray(mask).dtype}")
     if not isinstance(value, int | float):
         if tuple(value.shape):
-            raise ShapeError(f"masked_fill: expected a number or a 0-d value, got shape {tuple(value.shape)}")
+            raise ShapeError(
+                f"masked_fill: expected a number or a 0-d value, got shape {tuple(value.shape)}"
+            )
         return where(mask, _cast(value, input.dtype), input)
     try:
         return where(mask, input.dtype.type(value), input)

@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import DTypeError, ShapeError
 from ..kernels import rows
 from ..kernels.elementwise import native
-from .activation import logsigmoid  # noqa: F401 (rules name it)
+from .activation import logsigmoid
 from .core import composite, elementwise, primitive
 from .index import _take, array_of, gather
 from .pointwise import (  # noqa: F401 (rules name them)
@@ -72,7 +72,9 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
         raise ValueError(f"smooth_l1_loss: expected beta >= 0, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
-    return _reduce("smooth_l1_loss", div(_huber(sub(input, target), float(beta)), float(beta)), reduction)
+    return _reduce(
+        "smooth_l1_loss", div(_huber(sub(input, target), float(beta)), float(beta)), reduction
+    )
 
 
 @composite
@@ -102,7 +104,7 @@ def binary_cross_entropy(input, target, weight=None, reduction="mean"):
     """
     _same_shape("binary_cross_entropy", input, target)
     for p in array_of(input), array_of(target):
-        if p.size and not (0 <= p.min() and p.max() <= 1):
+        if p.size and not (p.min() >= 0 and p.max() <= 1):
             raise ValueError(
                 f"binary_cross_entropy: expected probabilities in [0, 1], got {p.min()} … {p.max()}\n"
                 "For logits use binary_cross_entropy_with_logits."
@@ -221,7 +223,9 @@ def _weight_at(name: str, weight, labels: np.ndarray, kept: np.ndarray, classes:
     if weight is None:
         return kept.astype(dtype)
     if tuple(weight.shape) != (classes,):
-        raise ShapeError(f"{name}: expected a weight of shape {(classes,)}, got {tuple(weight.shape)}")
+        raise ShapeError(
+            f"{name}: expected a weight of shape {(classes,)}, got {tuple(weight.shape)}"
+        )
     return where(kept, _take(_cast(weight, dtype), (np.where(kept, labels, 0),)), 0.0)
 
 
@@ -235,14 +239,25 @@ def cross_entropy(
     Derivation: the gradient of the logits is softmax(x) − onehot(t), divided by n under the mean.
     """
     if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: expected label_smoothing in [0, 1], got {label_smoothing}")
+        raise ValueError(
+            f"cross_entropy: expected label_smoothing in [0, 1], got {label_smoothing}"
+        )
     if input.dtype.kind != "f":
         raise DTypeError(f"cross_entropy: expected floating point logits, got {input.dtype}")
     if target.dtype.kind == "f":
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
     labels, dim, classes = _class_targets("cross_entropy", input, target)
-    if len(input.shape) == 2 and weight is None and not label_smoothing and reduction in ("mean", "sum"):
-        hidden = (labels == ignore_index).any() if ignore_index >= 0 or labels.min(initial=0) < 0 else False
+    if (
+        len(input.shape) == 2
+        and weight is None
+        and not label_smoothing
+        and reduction in ("mean", "sum")
+    ):
+        hidden = (
+            (labels == ignore_index).any()
+            if ignore_index >= 0 or labels.min(initial=0) < 0
+            else False
+        )
         if not hidden and classes and len(labels):
             return _cross_entropy(input, labels, reduction)
     scores = log_softmax(input, dim)

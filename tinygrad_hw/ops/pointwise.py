@@ -22,7 +22,7 @@ def _times(name: str, other, alpha):
         return other
     if isinstance(alpha, float) and other.dtype.kind != "f":
         raise DTypeError(f"{name}: expected an integer alpha for integers, got {alpha}")
-    return np.multiply(other, other.dtype.type(alpha))
+    return np.multiply(other, np.asarray(alpha).astype(other.dtype))
 
 
 def _add(input, other, alpha=1):
@@ -117,6 +117,8 @@ def pow(input, exponent):
 
     Derivation: ∂xᵃ/∂x = a xᵃ⁻¹ (0 where a = 0), ∂xᵃ/∂a = xᵃ ln x (0 where x = 0 and a ≥ 0).
     """
+    if isinstance(exponent, np.generic):
+        exponent = exponent.item()  # as weak as Python's numbers
     if isinstance(exponent, int | float) and not isinstance(exponent, bool):
         squared = exponent == 2 and (
             isinstance(exponent, int) or dtypes.result_type(input).kind == "f"
@@ -151,14 +153,13 @@ def _pow(input, other):
 
 @_pow.vjp("input")
 def _(g, input, other):
-    safe = where(eq(other, 0), 1.0, other)
-    return where(eq(other, 0), 0.0, g * (other * _pow(input, safe - 1)))
+    return g * (other * _pow(input, where(eq(other, 0), 1.0, other) - 1))
 
 
 @_pow.vjp("other")
 def _(g, input, other, out):
     flat = logical_and(eq(input, 0), ge(other, 0))
-    return where(flat, 0.0, g * (out * log(where(flat, 1.0, input))))
+    return g * (out * log(where(flat, 1.0, input)))
 
 
 def _negative(input):
@@ -377,8 +378,8 @@ def _(g):
 
 @primitive
 def _cast(input, *, dtype):
-    """input in another element type.  Derivation: the identity, back in the type it came from."""
-    return input if input.dtype == dtype else input.astype(dtype)
+    """input in another element type, a copy.  Derivation: the identity, back in the type it came from."""
+    return input.astype(dtype)
 
 
 @_cast.vjp

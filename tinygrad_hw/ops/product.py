@@ -77,7 +77,9 @@ def matmul(input, other):
         try:
             np.broadcast_shapes(tuple(left.shape[:-2]), tuple(right.shape[:-2]))
         except ValueError:
-            raise ShapeError(f"matmul: expected batches that broadcast, got A {a} and B {b}") from None
+            raise ShapeError(
+                f"matmul: expected batches that broadcast, got A {a} and B {b}"
+            ) from None
     out = _matmul(left, right)
     if len(a) == 1 or len(b) == 1:
         shape = tuple(out.shape)
@@ -141,7 +143,9 @@ def dot(input, tensor):
 def outer(input, vec2):
     """out[i, j] = input[i] vec2[j] of two vectors.  Derivation: as mul, summed over the broadcast dimension."""
     if len(input.shape) != 1 or len(vec2.shape) != 1:
-        raise ShapeError(f"outer: expected two vectors, got {tuple(input.shape)} and {tuple(vec2.shape)}")
+        raise ShapeError(
+            f"outer: expected two vectors, got {tuple(input.shape)} and {tuple(vec2.shape)}"
+        )
     return mul(_reshape(input, (input.shape[0], 1)), vec2)
 
 
@@ -188,7 +192,7 @@ def _affine(input, weight, bias):
 @_linear.vjp("input")
 @_affine.vjp("input")
 def _(g, weight):
-    return _matmul(_as_rows(g), weight) if len(g.shape) == 2 else matmul(g, weight)
+    return _matmul(g, weight) if len(g.shape) == 2 else matmul(g, weight)
 
 
 @_linear.vjp("weight")
@@ -224,7 +228,9 @@ def einsum(equation, *operands):
         for label, n in zip(labels, x.shape, strict=True):
             if sizes.setdefault(label, n) != n:
                 if 1 not in (n, sizes[label]):
-                    raise ShapeError(f"einsum: expected one size for {label!r} in {equation!r}, got {sizes[label]} and {n}")
+                    raise ShapeError(
+                        f"einsum: expected one size for {label!r} in {equation!r}, got {sizes[label]} and {n}"
+                    )
                 sizes[label] = max(n, sizes[label]) if 0 not in (n, sizes[label]) else 0
     parts = [_diagonals(*part) for part in zip(operands, terms, strict=True)]
     x, labels = parts[0]
@@ -232,8 +238,7 @@ def einsum(equation, *operands):
         later = set(output).union(*[t for _, t in parts[i + 1 :]])
         x, labels = _contract(x, labels, y, other, later, sizes)
     x, labels = _sum_out(x, labels, set(output))
-    x = _permute(x, tuple(labels.index(label) for label in output)) if len(output) > 1 else x
-    return x
+    return _permute(x, tuple(labels.index(label) for label in output)) if len(output) > 1 else x
 
 
 def _parse(equation: str, operands: tuple) -> tuple[list[list], list]:
@@ -241,7 +246,9 @@ def _parse(equation: str, operands: tuple) -> tuple[list[list], list]:
     left, arrow, right = equation.replace(" ", "").partition("->")
     texts = left.split(",")
     if len(texts) != len(operands):
-        raise ValueError(f"einsum: expected {len(texts)} operands for {equation!r}, got {len(operands)}")
+        raise ValueError(
+            f"einsum: expected {len(texts)} operands for {equation!r}, got {len(operands)}"
+        )
     terms, widest = [], 0
     for text, x in zip(texts, operands, strict=True):
         ndim = len(x.shape)
@@ -250,7 +257,9 @@ def _parse(equation: str, operands: tuple) -> tuple[list[list], list]:
             raise ValueError(f"einsum: expected letters, ',', '...' and '->', got {equation!r}")
         more = ndim - len(before) - len(after)
         if more < 0 or (more and not dots):
-            raise ShapeError(f"einsum: expected {len(before + after)} dimensions for {text!r}, got {ndim}")
+            raise ShapeError(
+                f"einsum: expected {len(before + after)} dimensions for {text!r}, got {ndim}"
+            )
         widest = max(widest, more)
         terms.append([*before, *range(-more, 0), *after])
     free = list(range(-widest, 0))
@@ -261,7 +270,9 @@ def _parse(equation: str, operands: tuple) -> tuple[list[list], list]:
     output = [*before, *(free if dots else []), *after]
     known = set(chain(*terms))
     if len(set(output)) < len(output) or not set(output) <= known:
-        raise ValueError(f"einsum: expected output labels from the operands, each once, got {right!r}")
+        raise ValueError(
+            f"einsum: expected output labels from the operands, each once, got {right!r}"
+        )
     return terms, output
 
 

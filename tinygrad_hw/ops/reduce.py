@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .index import take_along_dim
 from .pointwise import (
     _cast,
     abs,
+    clone,
     div,
     eq,
     exp,
@@ -26,6 +27,7 @@ from .pointwise import (
     neg,
     pow,
     sign,
+    sqrt,
     square,
     sub,
     where,
@@ -72,9 +74,7 @@ def expand(input, *sizes):
     old = tuple(input.shape)
     new = _sizes("expand", sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)
     extra = len(new) - len(old)
-    full = tuple(
-        old[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(new)
-    )
+    full = tuple(old[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(new))
     fits = extra >= 0 and builtins.all(m in (1, n) for m, n in zip(old, full[extra:], strict=True))
     if not fits or builtins.any(n < 0 for n in full):
         raise ShapeError(f"expand: expected sizes that {old} can be repeated to, got {new}")
@@ -111,7 +111,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 @primitive
 def _sum(input, *, dims, keepdim):
     dtype = dtypes.int64 if input.dtype.kind in "biu" else None
-    return np.add.reduce(input, dims, dtype, None, keepdim)
+    return np.add.reduce(input, axis=dims, dtype=dtype, keepdims=keepdim)
 
 
 @_sum.vjp
@@ -132,7 +132,9 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     if dtype is not None:
         input = _cast(input, dtypes.check(dtype, "mean"))
     if input.dtype.kind != "f":
-        raise DTypeError(f"mean: expected floating point, got {input.dtype}\nConvert with .float().")
+        raise DTypeError(
+            f"mean: expected floating point, got {input.dtype}\nConvert with .float()."
+        )
     dims = normalize_dims("mean", dim, input.ndim)
     n = _count(input.shape, dims)
     return div(_sum(input, dims, keepdim), float(n))
@@ -157,10 +159,11 @@ def std(input, dim=None, *, correction=1, keepdim=False):
     Derivation: ∂/∂xᵢ = (xᵢ − mean)/((n − correction) std), 0 where std is 0.
     """
     dims = normalize_dims("std", dim, input.ndim)
-    centered = sub(input, mean(input, dims, True))
     n = _count(input.shape, dims) - correction
-    with np.errstate(all="ignore"):
-        return div(_norm2(centered, dims, keepdim), float(np.sqrt(float(n if n > 0 else 0))))
+    if n <= 0:
+        return sqrt(var(input, dims, correction=correction, keepdim=keepdim))  # NaN or ∞, not 0
+    centered = sub(input, mean(input, dims, True))
+    return div(_norm2(centered, dims, keepdim), n**0.5)
 
 
 @composite
@@ -180,9 +183,7 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
         kept = (1,) * len(shape) if keepdim else ()
     else:
         dim = normalize_dim("prod", dim, len(shape))
-        kept = tuple(
-            1 if i == dim else n for i, n in enumerate(shape) if keepdim or i != dim
-        )
+        kept = tuple(1 if i == dim else n for i, n in enumerate(shape) if keepdim or i != dim)
         if not shape:
             return input
     while (n := input.shape[dim]) > 1:
@@ -201,7 +202,9 @@ def norm(input, p="fro", dim=None, keepdim=False):
     Derivation: ∂/∂x = sign(x) |x|ᵖ⁻¹ / normᵖ⁻¹; for p = 2, x/norm, and 0 where the norm is 0.
     """
     if input.dtype.kind != "f":
-        raise DTypeError(f"norm: expected floating point, got {input.dtype}\nConvert with .float().")
+        raise DTypeError(
+            f"norm: expected floating point, got {input.dtype}\nConvert with .float()."
+        )
     dims = normalize_dims("norm", dim, input.ndim)
     if p in ("fro", 2):
         return _norm2(input, dims, keepdim)
@@ -230,15 +233,14 @@ def _norm2(input, *, dims, keepdim):
     # Scaling by the largest element keeps squares of 1e30 from overflowing and of 1e-30 from vanishing.
     top = np.max(np.abs(input), axis=dims, keepdims=True, initial=0)
     top = np.where((top == 0) | ~np.isfinite(top), input.dtype.type(1), top)
-    total = np.add.reduce(np.square(input / top), dims, None, None, True)
+    total = np.add.reduce(np.square(input / top), axis=dims, keepdims=True)
     out = np.sqrt(total) * top
     return out if keepdim else out.reshape([n for i, n in enumerate(out.shape) if i not in dims])
 
 
 @_norm2.vjp
 def _(g, input, out, input_shape, dims, keepdim):
-    flat = eq(out, 0)
-    scale = where(flat, 0.0, div(g, where(flat, 1.0, out)))
+    scale = div(g, where(eq(out, 0), 1.0, out))  # where the norm is 0, input is
     return input * _spread(scale, input_shape, dims, keepdim)
 
 
@@ -254,11 +256,13 @@ def amin(input, *, dim=None, keepdim=False):
     return _extreme("amin", np.minimum, input, dim, keepdim)
 
 
-def _extreme(name, ufunc, input, dim, keepdim):
+def _extreme(name, ufunc: Any, input, dim, keepdim):
     dims = normalize_dims(name, dim, input.ndim)
     if _count(input.shape, dims) == 0 and dims:
-        raise ShapeError(f"{name}: expected elements to choose from, got shape {input.shape}, dim {dim}")
-    return ufunc.reduce(input, dims, None, None, keepdim)
+        raise ShapeError(
+            f"{name}: expected elements to choose from, got shape {input.shape}, dim {dim}"
+        )
+    return ufunc.reduce(input, axis=dims, keepdims=keepdim)
 
 
 @amax.vjp
@@ -294,7 +298,7 @@ def _choose(input, dim, keepdim, extreme, locate, pairwise):
     if not isinstance(dim, int | np.integer):
         return pairwise(input, dim)
     at = locate(input, dim, True)
-    values = input if not _shape(input) else take_along_dim(input, at, dim)
+    values = take_along_dim(input, at, dim) if _shape(input) else clone(input)
     if not keepdim and _shape(input):
         values, at = squeeze(values, dim), squeeze(at, dim)
     return ValuesIndices(values, at)
@@ -318,7 +322,9 @@ def _locate(name, function, input, dim, keepdim):
         if not input.ndim:
             return np.zeros((), np.int64)
     if (input.size if dim is None else input.shape[dim]) == 0:
-        raise ShapeError(f"{name}: expected elements to choose from, got shape {input.shape}, dim {dim}")
+        raise ShapeError(
+            f"{name}: expected elements to choose from, got shape {input.shape}, dim {dim}"
+        )
     return np.asarray(function(input, axis=dim, keepdims=keepdim), np.int64)
 
 
@@ -359,7 +365,7 @@ def _cumsum(input, *, dim):
 
 @_cumsum.vjp
 def _(g, dim):
-    return flip(_cumsum(flip(g, (dim,)), dim), (dim,)) if len(g.shape) else g
+    return flip(_cumsum(flip(g, (dim,)), dim), (dim,))
 
 
 def _by_rows(kernel, dim: int, *arrays: np.ndarray) -> np.ndarray:
@@ -383,7 +389,9 @@ def _float_dim(name: str, input, dim, dtype):
     if dtype is not None:
         input = _cast(input, dtypes.check(dtype, name))
     if input.dtype.kind != "f":
-        raise DTypeError(f"{name}: expected floating point, got {input.dtype}\nConvert with .float().")
+        raise DTypeError(
+            f"{name}: expected floating point, got {input.dtype}\nConvert with .float()."
+        )
     return input, normalize_dim(name, dim, input.ndim)
 
 
@@ -407,6 +415,7 @@ def _(g, out, dim):
 
 
 def _total(x, dim):
+    """Σ along ``dim``, kept; a 0-d x is its own."""
     return _sum(x, (dim,), True) if len(x.shape) else x
 
 
@@ -454,7 +463,9 @@ def _logsumexp(input, *, dims, keepdim):
     else:
         out = np.empty(count, input.dtype)
         rows.logsumexp(out, native(input.transpose(kept + list(dims))).reshape(count, n))
-    return out.reshape([1 if i in dims else m for i, m in enumerate(input.shape)] if keepdim else shape)
+    return out.reshape(
+        [1 if i in dims else m for i, m in enumerate(input.shape)] if keepdim else shape
+    )
 
 
 @_logsumexp.vjp

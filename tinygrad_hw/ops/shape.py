@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,9 @@ def _infer(name: str, shape, size: int, old) -> tuple[int, ...]:
     if not wrong and -1 in new and known and size % known == 0:
         new = tuple(size // known if n == -1 else n for n in new)
     if wrong or -1 in new or math.prod(new) != size:
-        raise ShapeError(f"{name}: expected a shape for {size} elements, got {new} for {tuple(old)}")
+        raise ShapeError(
+            f"{name}: expected a shape for {size} elements, got {new} for {tuple(old)}"
+        )
     return new
 
 
@@ -169,7 +172,9 @@ def narrow(input, dim, start, length):
     n = input.shape[dim]
     first = start + n if start < 0 else start
     if not 0 <= first <= n or length < 0 or first + length > n:
-        raise IndexError(f"narrow: expected a range within {n} elements, got {start} and length {length}")
+        raise IndexError(
+            f"narrow: expected a range within {n} elements, got {start} and length {length}"
+        )
     return _slice(input, (slice(None),) * dim + (slice(first, first + length),))
 
 
@@ -252,7 +257,9 @@ def split(tensor, split_size_or_sections, dim=0):
     if builtin_sum(sizes) != n or any(s < 0 for s in sizes):
         raise ShapeError(f"split: expected sizes that add up to {n}, got {list(sizes)}")
     starts = [builtin_sum(sizes[:i]) for i in range(len(sizes))]
-    return tuple(narrow(tensor, dim, start, size) for start, size in zip(starts, sizes, strict=True))
+    return tuple(
+        narrow(tensor, dim, start, size) for start, size in zip(starts, sizes, strict=True)
+    )
 
 
 builtin_min, builtin_sum = min, sum
@@ -302,7 +309,9 @@ def pad(input, pad, mode="constant", value=None):
     pairs += [(widths[i], widths[i + 1]) for i in range(len(widths) - 2, -1, -2)]
     for dim, (low, high) in enumerate(pairs):
         if input.shape[dim] + low + high < 0:
-            raise ShapeError(f"pad: expected a size >= 0 in dim {dim}, got {input.shape[dim]} + {low} + {high}")
+            raise ShapeError(
+                f"pad: expected a size >= 0 in dim {dim}, got {input.shape[dim]} + {low} + {high}"
+            )
     if mode != "constant":
         return _pad_by_copies(input, pairs, mode, value)
     cut = tuple(
@@ -317,9 +326,11 @@ builtin_max = max
 
 
 def _pad_by_copies(input, pairs, mode, value):
-    names = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    names: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     if mode not in names:
-        raise ValueError(f"pad: expected constant, reflect, replicate or circular as mode, got {mode!r}")
+        raise ValueError(
+            f"pad: expected constant, reflect, replicate or circular as mode, got {mode!r}"
+        )
     if value not in (None, 0):
         raise ValueError(f"pad: expected no value in mode {mode!r}, got {value}")
     from .index import _take
@@ -328,7 +339,9 @@ def _pad_by_copies(input, pairs, mode, value):
         n = input.shape[dim]
         limit = {"reflect": n - 1, "circular": n}.get(mode, low + high if n else -1)
         if builtin_max(low, high) > limit:
-            raise ShapeError(f"pad: expected {mode} widths of at most {limit} in dim {dim}, got {(low, high)}")
+            raise ShapeError(
+                f"pad: expected {mode} widths of at most {limit} in dim {dim}, got {(low, high)}"
+            )
         if low or high:
             grown = np.pad(np.arange(n), (builtin_max(low, 0), builtin_max(high, 0)), names[mode])
             kept = grown[builtin_max(-low, 0) : len(grown) - builtin_max(-high, 0)]
@@ -346,7 +359,9 @@ def _pad(input, *, widths, value):
 
 @_pad.vjp
 def _(g, input_shape, widths):
-    return _slice(g, tuple(slice(low, low + n) for n, (low, _) in zip(input_shape, widths, strict=True)))
+    return _slice(
+        g, tuple(slice(low, low + n) for n, (low, _) in zip(input_shape, widths, strict=True))
+    )
 
 
 @primitive
