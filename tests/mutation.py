@@ -30,7 +30,7 @@ from test_stability import POINTS, check_point
 
 from tinygrad_hw import ops
 from tinygrad_hw.kernels import rows
-from tinygrad_hw.kernels.jit import Kernel  # noqa: E402
+from tinygrad_hw.kernels.jit import Kernel
 from tinygrad_hw.ops import index, loss, product, reduce
 
 #: What rules and backward kernels are made of, with the primitives whose rules use it.
@@ -255,12 +255,10 @@ def _difference(original: str, text: str) -> str:
 class Target:
     """A function to mutate, what to run on its mutants, and how to have it called."""
 
-    def __init__(self, name: str, function: FunctionType, rules: list, kernel=None) -> None:
+    def __init__(self, name: str, function: FunctionType, rules: list) -> None:
         self.name = name
         self.function = function
         self.rules = rules
-        self.kernel = kernel
-        self.compiled: dict = {}
         self.replaced = all(rule.function is function for *_, rule in rules)
         keys = {(op, operand) for op, operand, *_ in rules}
         through = [c for c in CASES if not keys or keys & reached(c)]
@@ -274,10 +272,6 @@ class Target:
 
     def __enter__(self) -> Target:
         self.code = self.function.__code__
-        if self.kernel is not None:  # this one and those that call it, as plain Python
-            self.compiled = {k: k._compiled for k in vars(rows).values() if isinstance(k, Kernel)}
-            for k in self.compiled:
-                k._compiled = k.function
         self.on_arrays = [rule.on_arrays for *_, rule in self.rules]
         for *_, rule in self.rules:
             if self.replaced and not isinstance(
@@ -288,8 +282,6 @@ class Target:
 
     def __exit__(self, *exception: object) -> None:
         self.function.__code__ = self.code
-        for k, compiled in self.compiled.items():
-            k._compiled = compiled
         for (*_, rule), on_arrays in zip(self.rules, self.on_arrays, strict=True):
             rule.on_arrays = on_arrays
 
@@ -319,15 +311,30 @@ def targets(chosen: list[str]) -> Iterator[Target]:
         for helper, users in HELPERS.items():
             yield Target(helper.__name__, helper, rules_of(users))
         for kernel, users in KERNELS.items():
-            yield Target(kernel.name, kernel.function, rules_of(users), kernel)
+            yield Target(kernel.name, kernel.function, rules_of(users))
 
 
 def rules_of(names: list[str]) -> list:
     return [(n, operand, rule) for n in names for operand, rule in ops.PRIMITIVES[n].rules.items()]
 
 
+def check_bounds() -> None:
+    """Run kernels as plain Python and products by NumPy: mutants may hand over arrays of wrong shapes."""
+    for kernel in vars(rows).values():
+        if isinstance(kernel, Kernel):
+            kernel._compiled = kernel.function
+    product.product = np.matmul
+    np.empty = poisoned
+
+
+def poisoned(shape, dtype=float, order="C") -> np.ndarray:
+    """New memory whose use before it is written shows."""
+    return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 0, dtype, order)
+
+
 def main(chosen: list[str]) -> int:
     warnings.simplefilter("ignore")
+    check_bounds()
     start = time.perf_counter()
     total, survivors = 0, []
     with np.errstate(all="ignore"):

@@ -10,6 +10,7 @@ from math import pi
 
 import numpy as np
 
+from ..errors import DTypeError
 from ..random import Generator, default_generator
 from .core import composite, elementwise
 from .pointwise import (  # noqa: F401 (rules name them)
@@ -170,6 +171,10 @@ def dropout(input, p=0.5, training=True, generator: Generator | None = None):
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: expected a probability p in [0, 1], got {p}")
+    if input.dtype.kind != "f":
+        raise DTypeError(
+            f"dropout: expected floating point, got {input.dtype}\nConvert with .float()."
+        )
     if not training or p == 0:
         return input
     draw = (generator or default_generator).numpy.random(input.shape, np.float32)

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import dtypes
-from ..errors import DTypeError
+from ..errors import DTypeError, ShapeError
 from ..kernels.elementwise import Loop
 
 #: All public operators by name: primitives with rules of their own, and functions composed of those.
@@ -293,10 +293,30 @@ class Elementwise(Primitive):
         """Operands in the dtype in which they meet; Python numbers stay numbers where that is exact."""
         count = self.arity
         operands = args[:count]
+        for x in operands:
+            if not isinstance(x, np.ndarray | np.generic | int | float):
+                kind = type(x).__name__
+                raise TypeError(f"{self._title}: expected tensors, arrays or numbers, got {kind}")
         dtype = dtypes.result_type(*operands)
         if self.kind == "float" and dtype.kind != "f":
             dtype = dtypes.get_default_dtype()
         return (*[np.asarray(x, dtype) for x in operands], *args[count:])
+
+    @property
+    def _title(self) -> str:
+        return self.name.lstrip("_")
+
+    def _explain(self, error: ValueError, args: tuple) -> ValueError:
+        """A ShapeError where the operands do not broadcast."""
+        shapes = [np.shape(x) for x in args[: self.arity]]
+        try:
+            np.broadcast_shapes(*shapes)
+        except ValueError:
+            return ShapeError(
+                f"{self._title}: expected shapes that broadcast, got {' and '.join(map(str, shapes))}\n"
+                "From the last dimension back, sizes must be equal or one of them 1."
+            )
+        return error
 
     def _forward(self, *args):
         first = args[0]
@@ -312,19 +332,24 @@ class Elementwise(Primitive):
         if args[0].dtype.kind == "f":
             return self.loop(*args)
         if self.numpy is None:
-            raise DTypeError(f"{self.name}: expected floating point operands, got {args[0].dtype}")
+            raise DTypeError(
+                f"{self._title}: expected floating point operands, got {args[0].dtype}"
+            )
         return self.numpy(*args)
 
     def _forward_numpy(self, *args):
-        if self.arity == 2:
-            a, b = args[0], args[1]
-            same = isinstance(a, np.ndarray) and (
-                (isinstance(b, np.ndarray) and a.dtype is b.dtype)
-                or (b.__class__ is float and a.dtype.kind == "f" and bool(a.ndim))
-            )
-            if same and (self.kind != "float" or a.dtype.kind == "f"):
-                return self.numpy(*args)
-        return self.numpy(*self._promote(args))
+        try:
+            if self.arity == 2:
+                a, b = args[0], args[1]
+                same = isinstance(a, np.ndarray) and (
+                    (isinstance(b, np.ndarray) and a.dtype is b.dtype)
+                    or (b.__class__ is float and a.dtype.kind == "f" and bool(a.ndim))
+                )
+                if same and (self.kind != "float" or a.dtype.kind == "f"):
+                    return self.numpy(*args)
+            return self.numpy(*self._promote(args))
+        except ValueError as error:
+            raise self._explain(error, args) from None
 
 
 def elementwise(

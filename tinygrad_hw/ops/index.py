@@ -220,12 +220,14 @@ def take_along_dim(input, indices, dim=None):
             f"take_along_dim: expected {len(shape)} dimensions of indices, got {indices.ndim}"
         )
     _in_range("take_along_dim", indices, shape[dim], -shape[dim])
-    full = list(
-        np.broadcast_shapes(
-            tuple(1 if d == dim else n for d, n in enumerate(shape)),
-            tuple(1 if d == dim else n for d, n in enumerate(indices.shape)),
-        )
-    )
+    rest = [tuple(1 if d == dim else n for d, n in enumerate(x)) for x in (shape, indices.shape)]
+    try:
+        full = list(np.broadcast_shapes(*rest))
+    except ValueError:
+        raise ShapeError(
+            f"take_along_dim: expected shapes that broadcast but along dim {dim}, "
+            f"got {shape} and {indices.shape}"
+        ) from None
     full[dim] = indices.shape[dim]
     indices = np.broadcast_to(indices, full)
     index = _along(shape, indices, dim)

@@ -28,7 +28,7 @@ from .pointwise import (  # noqa: F401 (rules name them)
     sub,
     where,
 )  # fmt: skip
-from .reduce import _sum, log_softmax, mean, softmax, sum
+from .reduce import _sum, log_softmax, mean, require_float, softmax, sum
 from .shape import one_hot, reshape
 
 
@@ -206,26 +206,34 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
 
     Shapes: input (n, C, …) or (C), target (n, …) or (). Derivation: −weight at the target, 0 elsewhere.
     """
-    labels, dim, classes = _class_targets("nll_loss", input, target)
+    return _nll("nll_loss", input, target, weight, ignore_index, reduction)
+
+
+def _nll(name: str, input, target, weight, ignore_index, reduction):
+    labels, dim, classes = _class_targets(name, input, target)
     kept = labels != ignore_index
-    _check_classes("nll_loss", labels, kept, classes)
-    factor = _weight_at("nll_loss", weight, labels, kept, classes, input.dtype)
+    _check_classes(name, labels, kept, classes)
+    factor = _weight_at(name, weight, labels, kept, classes, input.dtype)
     safe = np.where(kept, labels, 0)
     picked = reshape(gather(input, dim, np.expand_dims(safe, dim)), labels.shape)
     losses = neg(where(kept, mul(picked, factor), 0.0))
     if reduction != "mean":
-        return _reduce("nll_loss", losses, reduction)
+        return _reduce(name, losses, reduction)
     return div(sum(losses), sum(factor))
+
+
+def _check_weight(name: str, weight, classes: int) -> None:
+    if tuple(weight.shape) != (classes,):
+        raise ShapeError(
+            f"{name}: expected a weight of shape {(classes,)}, got {tuple(weight.shape)}"
+        )
 
 
 def _weight_at(name: str, weight, labels: np.ndarray, kept: np.ndarray, classes: int, dtype):
     """The weight of each label's class (1 without weights), 0 where it is not kept."""
     if weight is None:
         return kept.astype(dtype)
-    if tuple(weight.shape) != (classes,):
-        raise ShapeError(
-            f"{name}: expected a weight of shape {(classes,)}, got {tuple(weight.shape)}"
-        )
+    _check_weight(name, weight, classes)
     return where(kept, _take(_cast(weight, dtype), (np.where(kept, labels, 0),)), 0.0)
 
 
@@ -242,8 +250,7 @@ def cross_entropy(
         raise ValueError(
             f"cross_entropy: expected label_smoothing in [0, 1], got {label_smoothing}"
         )
-    if input.dtype.kind != "f":
-        raise DTypeError(f"cross_entropy: expected floating point logits, got {input.dtype}")
+    require_float("cross_entropy", input)
     if target.dtype.kind == "f":
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
     labels, dim, classes = _class_targets("cross_entropy", input, target)
@@ -261,7 +268,7 @@ def cross_entropy(
         if not hidden and classes and len(labels):
             return _cross_entropy(input, labels, reduction)
     scores = log_softmax(input, dim)
-    loss = nll_loss(scores, target, weight, ignore_index, reduction)
+    loss = _nll("cross_entropy", scores, target, weight, ignore_index, reduction)
     if not label_smoothing:
         return loss
     # The smoothed target is (1 − s) onehot + s/C: the second part meets all classes alike.
@@ -280,12 +287,15 @@ def _weighted(scores, weight, dim: int):
     """scores times the weight of their class, classes along ``dim``."""
     if weight is None:
         return scores
+    _check_weight("cross_entropy", weight, scores.shape[dim])
     column = tuple(-1 if d == dim else 1 for d in range(len(scores.shape)))
     return mul(scores, reshape(_cast(weight, scores.dtype), column))
 
 
 def _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing):
     _same_shape("cross_entropy", input, target)
+    if not input.shape:
+        raise ShapeError("cross_entropy: expected input (n, classes, …), got a 0-d one")
     dim = 0 if len(input.shape) == 1 else 1
     classes = input.shape[dim]
     if label_smoothing:

@@ -11,7 +11,7 @@ from math import pi
 import numpy as np
 
 from .. import dtypes
-from ..errors import DTypeError
+from ..errors import DTypeError, ShapeError
 from .core import composite, elementwise, primitive
 
 _TWO_OVER_SQRT_PI = 2 / pi**0.5
@@ -440,7 +440,11 @@ def where(condition, input, other):
     if mask.dtype.kind != "b":
         raise DTypeError(f"where: expected a bool condition, got {mask.dtype}")
     dtype = dtypes.result_type(input, other)
-    return np.where(mask, np.asarray(input, dtype), np.asarray(other, dtype))
+    try:
+        return np.where(mask, np.asarray(input, dtype), np.asarray(other, dtype))
+    except ValueError:
+        shapes = f"{mask.shape}, {np.shape(input)} and {np.shape(other)}"
+        raise ShapeError(f"where: expected shapes that broadcast, got {shapes}") from None
 
 
 where.broadcasts = True

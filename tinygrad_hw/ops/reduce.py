@@ -71,13 +71,18 @@ def expand(input, *sizes):
 
     Derivation: a repeated element enters once for each place, so the gradient is summed over the places.
     """
+    listed = len(sizes) == 1 and not isinstance(sizes[0], int)
+    return _repeat("expand", input, sizes[0] if listed else sizes)
+
+
+def _repeat(name: str, input, sizes):
     old = tuple(input.shape)
-    new = _sizes("expand", sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes)
+    new = _sizes(name, sizes)
     extra = len(new) - len(old)
     full = tuple(old[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(new))
     fits = extra >= 0 and builtins.all(m in (1, n) for m, n in zip(old, full[extra:], strict=True))
     if not fits or builtins.any(n < 0 for n in full):
-        raise ShapeError(f"expand: expected sizes that {old} can be repeated to, got {new}")
+        raise ShapeError(f"{name}: expected sizes that {old} can be repeated to, got {new}")
     return _expand(input, full)
 
 
@@ -94,7 +99,7 @@ def _(g, input_shape):
 @composite
 def broadcast_to(input, shape):
     """As expand."""
-    return expand(input, shape)
+    return _repeat("broadcast_to", input, shape)
 
 
 @composite
@@ -126,15 +131,20 @@ def _count(shape, dims) -> int:
     return n
 
 
+def require_float(name: str, input) -> None:
+    """Raises: DTypeError for integers and bools."""
+    if input.dtype.kind != "f":
+        raise DTypeError(
+            f"{name}: expected floating point, got {input.dtype}\nConvert with .float()."
+        )
+
+
 @composite
 def mean(input, dim=None, keepdim=False, *, dtype=None):
     """Σ/n over ``dim``.  Derivation: each of the n elements enters with weight 1/n."""
     if dtype is not None:
         input = _cast(input, dtypes.check(dtype, "mean"))
-    if input.dtype.kind != "f":
-        raise DTypeError(
-            f"mean: expected floating point, got {input.dtype}\nConvert with .float()."
-        )
+    require_float("mean", input)
     dims = normalize_dims("mean", dim, input.ndim)
     n = _count(input.shape, dims)
     return div(_sum(input, dims, keepdim), float(n))
@@ -146,6 +156,7 @@ def var(input, dim=None, *, correction=1, keepdim=False):
 
     Derivation: ∂/∂xᵢ = 2(xᵢ − mean)/(n − correction); what xᵢ does to the mean cancels, as Σ(x − mean) = 0.
     """
+    require_float("var", input)
     dims = normalize_dims("var", dim, input.ndim)
     centered = sub(input, mean(input, dims, True))
     n = _count(input.shape, dims) - correction
@@ -158,6 +169,7 @@ def std(input, dim=None, *, correction=1, keepdim=False):
 
     Derivation: ∂/∂xᵢ = (xᵢ − mean)/((n − correction) std), 0 where std is 0.
     """
+    require_float("std", input)
     dims = normalize_dims("std", dim, input.ndim)
     n = _count(input.shape, dims) - correction
     if n <= 0:
@@ -201,10 +213,7 @@ def norm(input, p="fro", dim=None, keepdim=False):
 
     Derivation: ∂/∂x = sign(x) |x|ᵖ⁻¹ / normᵖ⁻¹; for p = 2, x/norm, and 0 where the norm is 0.
     """
-    if input.dtype.kind != "f":
-        raise DTypeError(
-            f"norm: expected floating point, got {input.dtype}\nConvert with .float()."
-        )
+    require_float("norm", input)
     dims = normalize_dims("norm", dim, input.ndim)
     if p in ("fro", 2):
         return _norm2(input, dims, keepdim)
@@ -388,10 +397,7 @@ def _float_dim(name: str, input, dim, dtype):
     """The operand in a float type, and ``dim`` counted from the front."""
     if dtype is not None:
         input = _cast(input, dtypes.check(dtype, name))
-    if input.dtype.kind != "f":
-        raise DTypeError(
-            f"{name}: expected floating point, got {input.dtype}\nConvert with .float()."
-        )
+    require_float(name, input)
     return input, normalize_dim(name, dim, input.ndim)
 
 

@@ -41,13 +41,21 @@ def normalize_dims(name: str, dim, ndim: int) -> tuple[int, ...]:
     return dims if ndim else ()
 
 
+def _length(name: str, shape, dim) -> tuple[int, int]:
+    """``dim`` counted from the front, and the size there.  Raises: ShapeError where there are no dimensions."""
+    if not shape:
+        raise ShapeError(f"{name}: expected at least 1 dimension, got a 0-d tensor")
+    dim = normalize_dim(name, dim, len(shape))
+    return dim, shape[dim]
+
+
 def _sizes(name: str, shape) -> tuple[int, ...]:
     if isinstance(shape, int | np.integer):
         shape = (shape,)
     try:
         return tuple(int(n.__index__()) for n in shape)
     except (AttributeError, TypeError):
-        raise TypeError(f"{name}: expected ints as shape, got {shape!r}") from None
+        raise TypeError(f"{name}: expected ints, got {shape!r}") from None
 
 
 def _infer(name: str, shape, size: int, old) -> tuple[int, ...]:
@@ -168,8 +176,7 @@ def _(g, index):
 @composite
 def narrow(input, dim, start, length):
     """Elements start … start + length − 1 along ``dim``; shares memory.  Derivation: zeros around the gradient."""
-    dim = normalize_dim("narrow", dim, len(input.shape))
-    n = input.shape[dim]
+    dim, n = _length("narrow", input.shape, dim)
     first = start + n if start < 0 else start
     if not 0 <= first <= n or length < 0 or first + length > n:
         raise IndexError(
@@ -191,6 +198,9 @@ def select(input, dim, index):
 def _tensors(name: str, tensors) -> tuple:
     if not isinstance(tensors, Sequence) or not tensors:
         raise TypeError(f"{name}: expected a non-empty sequence of tensors, got {tensors!r}")
+    for t in tensors:
+        if not hasattr(t, "shape"):
+            raise TypeError(f"{name}: expected tensors, got {type(t).__name__}")
     return tuple(tensors)
 
 
@@ -246,14 +256,15 @@ def split(tensor, split_size_or_sections, dim=0):
 
     Derivation: each part's gradient with zeros around it.
     """
-    dim = normalize_dim("split", dim, len(tensor.shape))
-    n = tensor.shape[dim]
+    dim, n = _length("split", tensor.shape, dim)
     sizes = split_size_or_sections
     if isinstance(sizes, int):
         if sizes < 0 or (sizes == 0 and n):
             raise ValueError(f"split: expected a positive size, got {sizes}")
         whole = range(0, n, sizes) if n else [0]
         sizes = [builtin_min(sizes, n - start) for start in whole]
+    else:
+        sizes = _sizes("split", sizes)
     if builtin_sum(sizes) != n or any(s < 0 for s in sizes):
         raise ShapeError(f"split: expected sizes that add up to {n}, got {list(sizes)}")
     starts = [builtin_sum(sizes[:i]) for i in range(len(sizes))]
@@ -270,8 +281,7 @@ def chunk(input, chunks, dim=0):
     """At most ``chunks`` parts of equal size (the last may be smaller) along ``dim``.  Derivation: as split."""
     if chunks < 1:
         raise ValueError(f"chunk: expected at least 1 chunk, got {chunks}")
-    dim = normalize_dim("chunk", dim, len(input.shape))
-    n = input.shape[dim]
+    dim, n = _length("chunk", input.shape, dim)
     if n == 0:
         return split(input, [0] * chunks, dim)
     return split(input, -(-n // chunks), dim)
