@@ -773,5 +773,11 @@ case(
 )
 case("_show", real(2, 3), real(2), torch=False, call=lambda f, x, v: f(x, v, _VIEW))
 case("_show", real(2, 3), real(), torch=False, call=lambda f, x, v: f(x, v, _VIEW))
+case(
+    "_gelu_slope",
+    real(7),
+    torch=False,
+    oracle=lambda x: special.ndtr(x) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi),
+)
 case("_cast", real(3), torch=False, dtype=float64, oracle=np.copy)
 case("_cast", real(3), torch=False, dtype=int64)

@@ -73,7 +73,8 @@ def scalar_rule(rule: Any, dtype: np.dtype, name: str) -> Kernel:
         names[used] = value
     scope: dict = {}
     exec(compile(tree, f"<rule {name}>", "exec"), names, scope)
-    return Kernel(scope[definition.name], f"{name}.{dtype.name}")
+    # A rule that is left a call keeps the loop scalar.
+    return Kernel(scope[definition.name], f"{name}.{dtype.name}", forceinline=True)
 
 
 class Loop:

@@ -204,11 +204,12 @@ def _content(code: CodeType, names: dict) -> list:
 class Kernel:
     """A function of arrays and numbers that is compiled, or loaded from disk, when first called."""
 
-    __slots__ = ("_compiled", "function", "name")
+    __slots__ = ("_compiled", "function", "name", "options")
 
-    def __init__(self, function: Callable[..., Any], name: str) -> None:
+    def __init__(self, function: Callable[..., Any], name: str, **options: bool) -> None:
         self.function = function
         self.name = name
+        self.options = options
         self._compiled: Callable[..., Any] | None = None
 
     def __call__(self, *args):
@@ -236,7 +237,10 @@ class Kernel:
             function = FunctionType(self.function.__code__, names, self.function.__name__)
             function.__qualname__ = self.name
             function.__module__ = __name__
-            dispatcher = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
+            compiler = numba.njit(
+                nogil=True, fastmath=FASTMATH, error_model="numpy", **self.options
+            )
+            dispatcher = compiler(function)
             if not numba.config.DISABLE_JIT:
                 cached(dispatcher, self.name)
             else:

@@ -1,73 +1,108 @@
 """Loops over the rows of a matrix: softmax, its relatives and their derivatives, each row in one place.
 
 All arrays are C-contiguous; ``x``, ``out`` and ``g`` are (rows, columns). A row of −∞ alone has no softmax: NaN.
+
+Rows are often shorter than a few vectors, so exponentials are taken over blocks of rows, each block in one flat loop.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .jit import FASTMATH, Kernel, kernel
+from .jit import kernel
+from .vector_math import exp, log
+
+#: Elements of a block: it and what it is made from stay in the first cache.
+BLOCK = 2048
+#: Columns from which a row fills vectors by itself.
+WIDE = 256
 
 
 @kernel
 def row_max(x, i):
+    """The largest element, past NaN unless it comes first: in x − maximum it shows again."""
     top = x[i, 0]
     for j in range(1, x.shape[1]):
-        v = x[i, j]
-        top = v if v > top or v != v else top
+        top = x[i, j] if x[i, j] > top else top
     return top
 
 
-class InOrder(Kernel):
-    """A kernel, part of those that call it, whose sums the compiler must not reorder."""
-
-    @property
-    def compiled(self):
-        import numba
-
-        return numba.njit(fastmath=FASTMATH - {"reassoc"}, error_model="numpy")(self.function)
-
-
-def _log_share(x, top, total):
-    return (x - top) - np.log(total)
-
-
-#: ln(e^x/Σ) with Σ = e^top · total, in this order: x − top is exact where the two are close, but top + ln total, which
-#: sums may be reordered to, keeps only three decimals of ln total in float32 when the logits are near 1e4.
-log_share = InOrder(_log_share, "rows.log_share")
+@kernel
+def rows_at_once(x):
+    return max(1, BLOCK // max(1, x.shape[1]))
 
 
 @kernel
-def exp_row(out, x, i):
-    """out[i] = exp(x[i] − max x[i]); returns (the maximum, the sum)."""
-    top = row_max(x, i)
-    total = top - top
+def shift(out, x):
+    """out = x − row maximum. First of all: it is exact where a logit of 1e4 less ln Σ would round."""
+    for i in range(x.shape[0]):
+        top = row_max(x, i)
+        for j in range(x.shape[1]):
+            out[i, j] = x[i, j] - top
+
+
+@kernel
+def exp_all(x):
+    """x = exp x; in place, since LLVM vectorizes no copy between arrays that might overlap."""
+    for k in range(x.size):
+        x[k] = exp(x[k])
+
+
+@kernel
+def exp_shifted(out, x):
+    """out = exp(x − row maximum)."""
+    if x.shape[1] < WIDE:
+        shift(out, x)
+        exp_all(out.reshape(-1))
+        return
+    for i in range(x.shape[0]):
+        top = row_max(x, i)
+        for j in range(x.shape[1]):
+            out[i, j] = exp(x[i, j] - top)
+
+
+@kernel
+def row_sum(x, i):
+    total = x.dtype.type(0)
     for j in range(x.shape[1]):
-        e = np.exp(x[i, j] - top)
-        out[i, j] = e
-        total += e
-    return top, total
+        total += x[i, j]
+    return total
 
 
 @kernel
 def softmax(out, x):
-    if x.shape[1] == 0:
-        return
-    for i in range(x.shape[0]):
-        _, total = exp_row(out, x, i)
-        for j in range(x.shape[1]):
-            out[i, j] /= total
+    n, m = x.shape
+    step = rows_at_once(x)
+    for start in range(0, n if m else 0, step):
+        e = out[start : start + step]
+        exp_shifted(e, x[start : start + step])
+        for i in range(e.shape[0]):
+            scale = out.dtype.type(1) / row_sum(e, i)
+            for j in range(m):
+                e[i, j] *= scale
 
 
 @kernel
 def log_softmax(out, x):
-    if x.shape[1] == 0:
-        return
-    for i in range(x.shape[0]):
-        top, total = exp_row(out, x, i)
-        for j in range(x.shape[1]):
-            out[i, j] = log_share(x[i, j], top, total)
+    n, m = x.shape
+    step = rows_at_once(x)
+    scratch = np.empty((min(n, step), m), out.dtype)
+    logs = np.empty(min(n, step), out.dtype)
+    for start in range(0, n if m else 0, step):
+        y = out[start : start + step]
+        shift(y, x[start : start + step])
+        e = scratch[: y.shape[0]]
+        flat, shifted = e.reshape(-1), y.reshape(-1)
+        for k in range(flat.size):
+            flat[k] = exp(shifted[k])
+        for i in range(y.shape[0]):
+            logs[i] = row_sum(e, i)
+        for i in range(y.shape[0]):
+            logs[i] = log(logs[i])
+        for i in range(y.shape[0]):
+            s = logs[i]
+            for j in range(m):
+                y[i, j] -= s
 
 
 @kernel
@@ -87,40 +122,54 @@ def log_softmax_vjp(out, g, y):
         for j in range(g.shape[1]):
             total += g[i, j]
         for j in range(g.shape[1]):
-            out[i, j] = g[i, j] - np.exp(y[i, j]) * total
+            out[i, j] = g[i, j] - exp(y[i, j]) * total
 
 
 @kernel
 def logsumexp(out, x):
     for i in range(x.shape[0]):
         top = row_max(x, i)
-        # ±∞ and NaN are their own logsumexp; x − top would make NaN of them.
-        total = top
+        total = out.dtype.type(0)
         if np.isfinite(top):
-            total = out.dtype.type(0)
             for j in range(x.shape[1]):
-                total += np.exp(x[i, j] - top)
-            total = np.log(total) + top
-        out[i] = total
+                total += exp(x[i, j] - top)
+            out[i] = log(total) + top
+        else:
+            # ±∞ is its own logsumexp; x − top would make NaN of it. NaN stays.
+            for j in range(x.shape[1]):
+                top = top if x[i, j] == x[i, j] else x[i, j]
+            out[i] = top
 
 
 @kernel
 def log_softmax_at(out, x, target):
     """out[i] = ln softmax x[i] at target[i]."""
-    for i in range(x.shape[0]):
-        top = row_max(x, i)
-        total = top - top
-        for j in range(x.shape[1]):
-            total += np.exp(x[i, j] - top)
-        out[i] = log_share(x[i, target[i]], top, total)
+    n, m = x.shape
+    step = rows_at_once(x)
+    scratch = np.empty((min(n, step), m), out.dtype)
+    logs = np.empty(min(n, step), out.dtype)
+    for start in range(0, n, step):
+        some = x[start : start + step]
+        e = scratch[: some.shape[0]]
+        shift(e, some)
+        for i in range(some.shape[0]):
+            out[start + i] = e[i, target[start + i]]
+        exp_all(e.reshape(-1))
+        for i in range(some.shape[0]):
+            logs[i] = row_sum(e, i)
+        for i in range(some.shape[0]):
+            out[start + i] -= log(logs[i])
 
 
 @kernel
 def cross_entropy_vjp(out, g, x, target):
     """out[i] = g[i] (softmax x[i] − onehot target[i]), the error vector a − y."""
-    for i in range(x.shape[0]):
-        _, total = exp_row(out, x, i)
-        scale = g[i] / total
-        for j in range(x.shape[1]):
-            out[i, j] *= scale
-        out[i, target[i]] -= g[i]
+    step = rows_at_once(x)
+    for start in range(0, x.shape[0], step):
+        e = out[start : start + step]
+        exp_shifted(e, x[start : start + step])
+        for i in range(e.shape[0]):
+            scale = g[start + i] / row_sum(e, i)
+            for j in range(e.shape[1]):
+                e[i, j] *= scale
+            e[i, target[start + i]] -= g[start + i]

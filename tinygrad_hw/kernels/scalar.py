@@ -6,9 +6,9 @@ the operators' names stand for the functions below; on Tensors they stand for th
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+
+from . import vector_math
 
 
 def where(condition, input, other):
@@ -37,20 +37,24 @@ def square(input):
 
 
 NAMES = {
+    "_gelu": vector_math.gelu,
+    "_gelu_slope": vector_math.gelu_slope,
     "abs": absolute,
-    "cos": np.cos,
-    "erf": math.erf,
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log1p": np.log1p,
+    "cos": vector_math.cos,
+    "erf": vector_math.erf,
+    "exp": vector_math.exp,
+    "expm1": vector_math.expm1,
+    "log": vector_math.log,
+    "log1p": vector_math.log1p,
     "maximum": maximum,
     "minimum": minimum,
     "pow": np.power,
+    "sigmoid": vector_math.sigmoid,
     "sign": sign,
-    "sin": np.sin,
+    "silu": vector_math.silu,
+    "sin": vector_math.sin,
     "sqrt": np.sqrt,
     "square": square,
-    "tanh": np.tanh,
+    "tanh": vector_math.tanh,
     "where": where,
 }

@@ -15,7 +15,6 @@ from ..random import Generator, default_generator
 from .core import composite, elementwise
 from .pointwise import (  # noqa: F401 (rules name them)
     abs,
-    erf,
     exp,
     expm1,
     ge,
@@ -29,7 +28,6 @@ from .pointwise import (  # noqa: F401 (rules name them)
     where,
 )  # fmt: skip
 
-_SQRT_HALF = 0.5**0.5
 _INV_SQRT_2PI = (2 * pi) ** -0.5
 _SQRT_2_OVER_PI = (2 / pi) ** 0.5
 
@@ -48,9 +46,7 @@ def _(g, out):
 @elementwise(kind="float")
 def sigmoid(input):
     """σ(x) = 1/(1 + e⁻ˣ).  Derivation: e⁻ˣ/(1 + e⁻ˣ)² = σ(1 − σ)."""
-    # 1 + e^|x| never overflows into a wrong answer: at x = −∞ it gives 0, where e⁻ˣ alone is infinite.
-    small = exp(-abs(input))
-    return where(input >= 0, 1 / (1 + small), small / (1 + small))
+    return sigmoid(input)
 
 
 @sigmoid.vjp
@@ -129,18 +125,28 @@ def gelu(input, approximate="none"):
 
 @elementwise(kind="float")
 def _gelu(input):
-    return input * (0.5 * (1 + erf(input * _SQRT_HALF)))
+    return _gelu(input)
 
 
 @_gelu.vjp
 def _(g, input):
-    density = exp(input * input * -0.5) * _INV_SQRT_2PI
-    return g * (0.5 * (1 + erf(input * _SQRT_HALF)) + input * density)
+    return g * _gelu_slope(input)
+
+
+@elementwise(kind="float")
+def _gelu_slope(input):
+    """Φ(x) + x φ(x).  Derivation: φ' = −xφ, so 2φ − x²φ."""
+    return _gelu_slope(input)
+
+
+@_gelu_slope.vjp
+def _(g, input):
+    return g * (exp(input * input * -0.5) * (2 - input * input) * _INV_SQRT_2PI)
 
 
 @elementwise(kind="float")
 def _gelu_tanh(input):
-    return 0.5 * input * (1 + tanh(_SQRT_2_OVER_PI * (input + 0.044715 * (input * input * input))))
+    return input * sigmoid(2 * _SQRT_2_OVER_PI * (input + 0.044715 * (input * input * input)))
 
 
 @_gelu_tanh.vjp
@@ -153,7 +159,7 @@ def _(g, input):
 @elementwise(kind="float")
 def silu(input):
     """x σ(x).  Derivation: σ(x) + x σ(x)(1 − σ(x))."""
-    return input * sigmoid(input)
+    return silu(input)
 
 
 @silu.vjp
