@@ -171,9 +171,12 @@ def linear(input, weight, bias=None):
     return _affine(input, weight, bias)
 
 
-def _apply_weight(input, weight):
+def _apply_weight(input, weight, bias=None):
     rows = input if input.ndim == 2 else input.reshape(math.prod(input.shape[:-1]), input.shape[-1])
-    out = product(rows, weight.T) if input.dtype.kind == "f" else rows @ weight.T
+    if input.dtype.kind == "f":
+        out = product(rows, weight.T, bias)
+    else:
+        out = rows @ weight.T if bias is None else rows @ weight.T + bias
     return out if input.ndim == 2 else out.reshape(*input.shape[:-1], weight.shape[0])
 
 
@@ -184,9 +187,7 @@ def _linear(input, weight):
 
 @primitive
 def _affine(input, weight, bias):
-    out = _apply_weight(input, weight)
-    out += bias
-    return out
+    return _apply_weight(input, weight, bias)
 
 
 @_linear.vjp("input")
