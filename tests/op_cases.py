@@ -728,6 +728,13 @@ for _kw in (
         **_smooth,
         oracle=lambda x, t, w, k=_smooth: _cross_entropy(x, t, w, **k),
     )
+# Beyond the block sizes of the row kernels
+case("cross_entropy", real(1100, 2), ints(0, 2, 1100), oracle=_cross_entropy)
+case("cross_entropy", real(3, 300), ints(0, 300, 3), reduction="sum")
+for _name in "softmax", "log_softmax":
+    _oracle = getattr(special, _name)
+    for _shape in (1100, 2), (2, 300):
+        case(_name, real(*_shape), dim=1, oracle=lambda x, f=_oracle: f(x, axis=1))
 case("nll_loss", real(4), ints(0, 4), oracle=lambda x, t: -x[t])
 case(
     "nll_loss",

