@@ -762,6 +762,7 @@ case("dropout", real(3), p=1.0, oracle=np.zeros_like)
 # Operators that only derivatives, views and in-place changes use
 
 _VIEW = ((ops.PRIMITIVES["_permute"], ((1, 0),)), (ops.PRIMITIVES["_slice"], ((1,),)))
+case("_drop", real(3, 4), unit(3, 4), torch=False, p=0.5, scale=2.0)
 case("_unslice", real(2), torch=False, call=lambda f, x: f(x, (3, 2), (1,)))
 case("_put", real(3, 2), torch=False, call=lambda f, x: f(x, (3, 2), (np.array([0, 0, 2]),)))
 case(

@@ -699,14 +699,16 @@ def test_refuses_gradients_that_do_not_fit_before_anything_changes():
         optimizer.step()
 
 
-def test_an_optimizer_of_ones_own_defines_update_or_step():
+def test_an_optimizer_of_ones_own_defines_its_step():
     class Sign(optim.Optimizer):
         def __init__(self, params, lr=0.1):
             super().__init__(params, {"lr": lr})
 
-        def _update(self, p, group):
-            with tg.no_grad():
-                p -= group["lr"] * p.grad.sign()
+        @tg.no_grad()
+        def step(self):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p -= group["lr"] * p.grad.sign()
 
     (p,) = parameters(shapes=[(3,)])
     start = p.detach().numpy().copy()

@@ -21,8 +21,9 @@ ROOT = Path(__file__).parent.parent
 # From the bottom to the top: a file imports from its own module and from the layers below only.
 LAYERS = [
     {"errors"},
-    {"dtypes", "random"},
+    {"dtypes"},
     {"kernels"},
+    {"random"},
     {"ops"},
     {"graph", "printing", "numpy_functions"},
     {"inplace"},

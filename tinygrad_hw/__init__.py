@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from . import autograd, dtypes, errors, nn, ops, optim
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .compile import CompiledStep, compile
 from .creation import (
     arange,
     as_tensor,

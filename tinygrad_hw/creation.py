@@ -9,7 +9,8 @@ import numpy as np
 
 from . import dtypes
 from .errors import DTypeError, ShapeError
-from .random import Generator, default_generator
+from .kernels import recording
+from .random import Generator, draw
 from .tensor import Tensor
 
 
@@ -27,6 +28,8 @@ def _shape(name: str, size: tuple) -> tuple[int, ...]:
 
 
 def _finish(name: str, array: np.ndarray, requires_grad: bool) -> Tensor:
+    if recording.current is not None and not recording.current.knows(array):
+        recording.constant(array)
     out = Tensor._wrap(array)
     if requires_grad:
         if array.dtype.kind != "f":
@@ -63,6 +66,10 @@ def tensor(data: Any, dtype=None, requires_grad: bool = False) -> Tensor:
         if dtype.kind == "f" and not hasattr(first, "dtype"):
             dtype = dtypes.get_default_dtype()
     dtype = dtypes.check(dtype, "tensor")
+    if hasattr(data, "dtype"):
+        recording.refuse(
+            "tensor() of an array", "Make it before the step, or pass it as an argument."
+        )
     return _finish("tensor", np.array(source, dtype, order="C"), requires_grad)
 
 
@@ -81,6 +88,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """A Tensor that shares the array's memory: a change of one is seen in the other."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected an array, got {type(array).__name__}")
+    recording.refuse("from_numpy()", "Make the tensor before the step, or pass it as an argument.")
     if array.dtype not in dtypes.SUPPORTED or not array.dtype.isnative:
         dtypes.check(array.dtype, "from_numpy")
         raise DTypeError(
@@ -170,19 +178,16 @@ def rand(
     *size, generator: Generator | None = None, dtype=None, requires_grad: bool = False
 ) -> Tensor:
     """Uniform numbers from [0, 1)."""
-    rng = (generator or default_generator).numpy
-    return _finish(
-        "rand", rng.random(_shape("rand", size), _float_dtype("rand", dtype)), requires_grad
-    )
+    numbers = draw(generator, "random", _shape("rand", size), _float_dtype("rand", dtype))
+    return _finish("rand", numbers, requires_grad)
 
 
 def randn(
     *size, generator: Generator | None = None, dtype=None, requires_grad: bool = False
 ) -> Tensor:
     """Standard normal numbers."""
-    rng = (generator or default_generator).numpy
-    draw = rng.standard_normal(_shape("randn", size), _float_dtype("randn", dtype))
-    return _finish("randn", draw, requires_grad)
+    shape, dtype = _shape("randn", size), _float_dtype("randn", dtype)
+    return _finish("randn", draw(generator, "standard_normal", shape, dtype), requires_grad)
 
 
 def rand_like(
@@ -209,14 +214,13 @@ def randint(low, high=None, size=(), generator: Generator | None = None, dtype=N
         low, high = 0, low
     if high <= low:
         raise ValueError(f"randint: expected low < high, got {low} and {high}")
-    rng = (generator or default_generator).numpy
-    draw = rng.integers(low, high, _shape("randint", (size,)), np.int64)
-    return Tensor._wrap(np.asarray(draw, _dtype("randint", dtype, dtypes.int64)))
+    numbers = draw(generator, "integers", low, high, _shape("randint", (size,)), np.int64)
+    return Tensor._wrap(np.asarray(numbers)).to(_dtype("randint", dtype, dtypes.int64))
 
 
 def randperm(n: int, generator: Generator | None = None, dtype=None) -> Tensor:
     """0 … n − 1 in random order."""
     if n < 0:
         raise ValueError(f"randperm: expected n >= 0, got {n}")
-    rng = (generator or default_generator).numpy
-    return Tensor._wrap(rng.permutation(n).astype(_dtype("randperm", dtype, dtypes.int64)))
+    numbers = draw(generator, "permutation", n)
+    return Tensor._wrap(numbers).to(_dtype("randperm", dtype, dtypes.int64))

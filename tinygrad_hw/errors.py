@@ -23,6 +23,10 @@ class GraphError(TinygradError, RuntimeError):
     """The computation graph was used in a way that would give wrong gradients."""
 
 
+class CaptureError(TinygradError, RuntimeError):
+    """Something in a step that ``compile`` cannot do again without Python."""
+
+
 class KernelError(TinygradError, RuntimeError):
     """A native kernel could not be compiled."""
 

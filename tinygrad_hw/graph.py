@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .errors import GraphError
+from .kernels import recording
 from .ops.core import Primitive
 from .ops.reduce import sum_to_shape
 
@@ -94,18 +95,28 @@ class Node:
             edge = edges[operand]
             if needed is not None and edge not in needed:
                 continue
-            args = self._arguments(rule.sources, operand, g, revive)
-            cotangent = (rule.on_arrays if revive is None else rule.function)(*args)
+            if revive is None:
+                args = self._arguments(rule.sources, operand, g, None)
+                cotangent = rule.on_arrays(*args)
+            elif rule.on_arrays is not rule.function and not mode.enabled:
+                # A step is being recorded, whose own backward pass nobody differentiates.
+                args = self._arguments(rule.sources, operand, g._array, None)
+                found = recording.call(rule.on_arrays, tuple(args), f"{op.name} backward")
+                cotangent = revive(np.asarray(found), [0, "", 0], None)
+            else:
+                args = self._arguments(rule.sources, operand, g, revive)
+                cotangent = rule.function(*args)
             if cotangent.shape != edge.shape and op.broadcasts:
                 cotangent = sum_to_shape(cotangent, edge.shape)
-            shared = False
             if revive is None:
                 if cotangent.__class__ is not np.ndarray:
                     cotangent = np.asarray(cotangent)
                 shared = cotangent.base is not None
-                for a in args:
-                    if a is cotangent:
-                        shared = True
+            else:
+                shared = cotangent._array.base is not None
+            for a in args:
+                if a is cotangent:
+                    shared = True
             result.append((edge, cotangent, shared))
         return result
 
@@ -327,6 +338,8 @@ def run_backward(
 
     while heap:
         node = heappop(heap)[1]
+        if recording.current is not None:
+            recording.current.passed.add(node)
         g = pending.pop(node)
         owned.discard(node)
         if node.saved is None:

@@ -17,6 +17,7 @@ from . import dtypes, graph, ops
 from . import random as _random
 from .errors import DTypeError, GraphError, ShapeError
 from .graph import Node
+from .kernels import recording
 from .ops import index as _index
 from .ops.core import Recorded
 
@@ -45,8 +46,7 @@ def change(target, name: str, function: Callable) -> Any:
     if not dtypes.can_cast(result.dtype, target.dtype):
         raise DTypeError(f"{name}: expected a result of {target.dtype}, got {result.dtype}")
     result = result.to(target.dtype)
-    np.copyto(target._array, result._array)
-    target._bump(name)
+    _overwrite(target, name, _ALL, result._array)
     if recording and (result._requires_grad or base._requires_grad):
         if base is target:
             target._set_history(result._node)
@@ -74,9 +74,22 @@ def put(target, name: str, index: tuple, shape: tuple, value) -> Any:
     ):
         return change(target, name, lambda t: _index._index_put(t, value, index=index))
     _check_writable(target, name)
-    target._array[index] = np.asarray(value)
-    target._bump(name)
+    _overwrite(target, name, index, _index.array_of(value))
     return target
+
+
+def _overwrite(target, name: str, index: tuple, values: np.ndarray) -> None:
+    """target[index] = values in memory."""
+    recorder = recording.current
+    if recorder is None:
+        target._array[index] = values
+        target._bump(name)
+        return
+    recorder.adopt(target)
+    if not recorder.knows(values):
+        values = recording.constant(np.array(values))
+    recorder.effect(operator.setitem, (target._array, index, values), name)
+    recorder.changes(target, name)
 
 
 def broadcasts(shape: tuple, to: tuple) -> bool:
@@ -146,14 +159,12 @@ class InPlace(Recorded):
 
     def uniform_(self, low=0.0, high=1.0, generator=None) -> Self:
         """Draw each element uniformly from [low, high)."""
-        draw = _rng(self, "uniform_", generator).random(self._array.shape, self._array.dtype)
+        draw = _draw(self, "uniform_", generator, "random")
         return put(self, "uniform_", _ALL, self._array.shape, draw * (high - low) + low)
 
     def normal_(self, mean=0.0, std=1.0, generator=None) -> Self:
         """Draw each element from the normal distribution of that mean and standard deviation."""
-        draw = _rng(self, "normal_", generator).standard_normal(
-            self._array.shape, self._array.dtype
-        )
+        draw = _draw(self, "normal_", generator, "standard_normal")
         return put(self, "normal_", _ALL, self._array.shape, draw * std + mean)
 
     add_, sub_, mul_, div_ = map(_in_place, (ops.add, ops.sub, ops.mul, ops.div))
@@ -178,7 +189,10 @@ def _same_view(a: InPlace, b: InPlace) -> bool:
     return a._view[0] is b._view[0] and a._view[1] == b._view[1]
 
 
-def _rng(target, name: str, generator) -> np.random.Generator:
-    if target._array.dtype.kind != "f":
-        raise DTypeError(f"{name}: expected floating point, got {target._array.dtype}")
-    return (generator or _random.default_generator).numpy
+def _draw(target, name: str, generator, method: str):
+    """Random numbers for all elements, as an operand."""
+    array = target._array
+    if array.dtype.kind != "f":
+        raise DTypeError(f"{name}: expected floating point, got {array.dtype}")
+    draw = _random.draw(generator, method, array.shape, array.dtype)
+    return draw if recording.current is None else target._wrap(draw)

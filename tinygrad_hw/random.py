@@ -9,6 +9,8 @@ import secrets
 
 import numpy as np
 
+from .kernels import recording
+
 
 class Generator:
     """A source of random numbers with a state that can be saved: NumPy's PCG64 under PyTorch's names.
@@ -77,6 +79,17 @@ class Generator:
 
 
 default_generator = Generator()
+
+
+def draw(generator: Generator | None, method: str, *args) -> np.ndarray:
+    """What that method of ``generator.numpy`` (default: the package's generator) returns; drawn anew at each replay."""
+    source = generator or default_generator
+    recorder = recording.current
+    if recorder is None:
+        return getattr(source.numpy, method)(*args)
+    state = source.get_state()
+    recorder.undo_calls.append(lambda: source.set_state(state))
+    return recorder.call(lambda: getattr(source.numpy, method)(*args), (), "random numbers")
 
 
 def manual_seed(seed: int) -> Generator:

@@ -14,6 +14,7 @@ import numpy as np
 from . import dtypes, graph, numpy_functions, ops, printing
 from .errors import DTypeError, GraphError, ShapeError
 from .graph import Node, run_backward
+from .kernels import recording
 from .methods import Methods
 from .ops import shape as _shape
 from .ops.core import Primitive
@@ -29,7 +30,7 @@ class Tensor(Methods):
 
     # _version is shared by all tensors of the same memory: [changes in place, the last one's name, recorded ones].
     # _view is (the tensor whose memory this shows, the view operations from there, recorded changes then), or None.
-    __slots__ = ("__weakref__", "_array", "_node", "_requires_grad", "_version", "_view", "grad")
+    __slots__ = ("__weakref__", "_array", "_grad", "_node", "_requires_grad", "_version", "_view")
 
     __array_ufunc__ = numpy_functions.ufunc
     __array_function__ = numpy_functions.array_function
@@ -46,7 +47,7 @@ class Tensor(Methods):
         self._node: Node | None = None
         self._version: list = [0, "", 0]
         self._view: tuple | None = None
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
 
     @classmethod
     def _wrap(cls, array: np.ndarray) -> Tensor:
@@ -57,7 +58,7 @@ class Tensor(Methods):
         self._node = None
         self._version = [0, "", 0]
         self._view = None
-        self.grad = None
+        self._grad = None
         return self
 
     def _apply(self, op: Primitive, operands: tuple, attrs: tuple):
@@ -103,15 +104,36 @@ class Tensor(Methods):
 
     def _accumulate(self, cotangent, shared: bool) -> None:
         """Add a cotangent to ``grad``; one whose memory is ``shared`` with others is copied before it is kept."""
+        grad = self.grad if recording.current is not None else self._grad
         if isinstance(cotangent, Tensor):
-            self.grad = cotangent.clone() if self.grad is None else self.grad + cotangent
-        elif self.grad is None:
-            self.grad = Tensor._wrap(cotangent.copy() if shared else cotangent)
-        elif self.grad._requires_grad:
-            self.grad = self.grad + Tensor._wrap(cotangent)
+            if grad is not None and not graph.mode.enabled and not grad._requires_grad:
+                grad.add_(cotangent)
+                return
+            if grad is not None:
+                cotangent = grad + cotangent
+            elif shared or graph.mode.enabled:
+                cotangent = cotangent.clone()
+            self.grad = cotangent
+        elif grad is None:
+            self._grad = Tensor._wrap(cotangent.copy() if shared else cotangent)
+        elif grad._requires_grad:
+            self._grad = grad + Tensor._wrap(cotangent)
         else:
-            np.add(self.grad._array, cotangent, out=self.grad._array)
-            self.grad._bump("backward")
+            np.add(grad._array, cotangent, out=grad._array)
+            grad._bump("backward")
+
+    @property
+    def grad(self) -> Tensor | None:
+        """What ``backward`` has added up here; None before."""
+        if recording.current is not None:
+            recording.current.read_grad(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if recording.current is not None:
+            recording.current.write_grad(self)
+        self._grad = value
 
     # What it is
 
@@ -173,7 +195,9 @@ class Tensor(Methods):
             return
         if value and self._array.dtype.kind != "f":
             raise DTypeError(f"requires_grad: expected floating point, got {self._array.dtype}")
-        self._requires_grad = bool(value)
+        if self._requires_grad != bool(value):
+            self._requires_grad = bool(value)
+            recording.changed()
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set ``requires_grad`` and return self."""
@@ -201,6 +225,8 @@ class Tensor(Methods):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"data: expected a Tensor, got {type(value).__name__}")
+        recording.refuse("assigning to .data", "Use copy_() under no_grad().")
+        recording.changed()
         self._array = value._array
         self._view = None
 
@@ -219,9 +245,11 @@ class Tensor(Methods):
                 "numpy: expected a tensor that does not require grad\n"
                 "Use tensor.detach().numpy(), or np.asarray(tensor)."
             )
+        _refuse("numpy()")
         return self._array
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        _refuse("turning a tensor into an array")
         if copy is False and dtype is not None and dtype != self._array.dtype:
             raise ValueError(
                 f"array: expected to copy for {np.dtype(dtype)}, got copy=False and {self._array.dtype}"
@@ -232,10 +260,12 @@ class Tensor(Methods):
         """The only element as a Python number.  Raises: ValueError if there is not exactly one."""
         if self._array.size != 1:
             raise ValueError(f"item: expected one element, got shape {self.shape}")
+        _refuse("item()")
         return self._array.item()
 
     def tolist(self):
         """Nested lists of Python numbers."""
+        _refuse("tolist()")
         return self._array.tolist()
 
     # Gradients
@@ -273,6 +303,9 @@ class Tensor(Methods):
         return iter([self[i] for i in range(len(self._array))])
 
     def _single(self, what: str):
+        _refuse(
+            "a branch or number that depends on a tensor's value" if what == "bool" else f"{what}()"
+        )
         if self._array.size != 1:
             raise ValueError(
                 f"{what}: expected one element, got shape {self.shape}\nUse .any() or .all() for a truth value of many."
@@ -291,6 +324,7 @@ class Tensor(Methods):
     def __index__(self) -> int:
         if self._array.size != 1 or self._array.dtype.kind not in "iub":
             raise TypeError(f"index: expected one integer, got {self.dtype} of shape {self.shape}")
+        _refuse("an index that depends on a tensor's value")
         return int(self._array.item())
 
     def __format__(self, spec: str) -> str:
@@ -304,6 +338,7 @@ class Tensor(Methods):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
+        _refuse("printing a tensor")
         node = self.grad_fn
         notes = (
             (f"grad_fn={node!r}",)
@@ -431,7 +466,13 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
             # NumPy's scalars are weak as Python's are: np.sqrt(2) is no reason to go to float64.
             arrays.append(x.item() if isinstance(x, np.generic) else x)
         bit += bit
-    array = op.forward(*arrays, *attrs)
+    if recording.current is None:
+        array = op.forward(*arrays, *attrs)
+    else:
+        for x in operands:
+            if isinstance(x, Tensor):
+                recording.current.adopt(x)
+        array = op.record((*arrays, *attrs))
     if array.__class__ is not np.ndarray:
         array = np.asarray(array)
     out = Tensor._wrap(array)
@@ -465,6 +506,13 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
             if out._node is not None and out._node.saved_out is not None:
                 out._node.saved_out = (array, out._version, out._version[0], None)
     return out
+
+
+def _refuse(what: str) -> None:
+    """In a step that is being recorded: no value may leave for Python, where it would be taken for a constant."""
+    recording.refuse(
+        what, "Return the tensor from the step and look at it there; for choices use where()."
+    )
 
 
 def _shares(array: np.ndarray, other: np.ndarray) -> bool:
@@ -514,6 +562,11 @@ def _revive(array: np.ndarray, version: list, edge) -> Tensor:
     return tensor
 
 
+def _reviver(create_graph: bool):
+    """How a backward pass gets at what was saved: as arrays, unless its own steps are recorded in some way."""
+    return _revive if create_graph or recording.current is not None else None
+
+
 def _cotangents(name: str, outputs: tuple, gradients: tuple, graph_wanted: bool) -> list:
     """The roots of a backward pass: each output's edge with its cotangent."""
     roots = []
@@ -530,7 +583,7 @@ def _cotangents(name: str, outputs: tuple, gradients: tuple, graph_wanted: bool)
                 raise GraphError(
                     f"{name}: expected a gradient for an output of shape {tensor.shape}; only for one element it is 1"
                 )
-            g = Tensor._wrap(np.ones(tensor.shape, tensor.dtype))
+            g = Tensor._wrap(recording.constant(np.ones(tensor.shape, tensor.dtype)))
         g = g if isinstance(g, Tensor) else Tensor._wrap(np.asarray(g, tensor.dtype))
         if g.shape != tensor.shape:
             raise ShapeError(f"{name}: expected a gradient of shape {tensor.shape}, got {g.shape}")
@@ -543,10 +596,10 @@ def backward(
     tensors: tuple, gradients: tuple, retain_graph: bool | None = None, create_graph: bool = False
 ) -> None:
     """``Tensor.backward`` of several tensors in one pass."""
-    roots = _cotangents("backward", tensors, gradients, create_graph)
+    roots = _cotangents("backward", tensors, gradients, _reviver(create_graph) is not None)
     keep = create_graph if retain_graph is None else retain_graph
     with graph.set_grad_enabled(create_graph):
-        run_backward(roots, retain_graph=keep, revive=_revive if create_graph else None)
+        run_backward(roots, retain_graph=keep, revive=_reviver(create_graph))
 
 
 def grad(
@@ -574,13 +627,11 @@ def grad(
     for i, x in enumerate(inputs):
         if not isinstance(x, Tensor) or not x.requires_grad:
             raise GraphError(f"grad: expected inputs that require grad, input {i} does not")
-    roots = _cotangents("grad", outputs, tuple(grad_outputs), create_graph)
+    roots = _cotangents("grad", outputs, tuple(grad_outputs), _reviver(create_graph) is not None)
     keep = create_graph if retain_graph is None else retain_graph
     captured: dict = {x._edge(): None for x in inputs}
     with graph.set_grad_enabled(create_graph):
-        run_backward(
-            roots, retain_graph=keep, captured=captured, revive=_revive if create_graph else None
-        )
+        run_backward(roots, retain_graph=keep, captured=captured, revive=_reviver(create_graph))
     results = []
     for i, x in enumerate(inputs):
         g = captured[x._edge()]

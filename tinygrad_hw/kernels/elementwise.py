@@ -18,6 +18,7 @@ pull float32 arithmetic up to float64.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 from types import FunctionType
@@ -77,6 +78,35 @@ def scalar_rule(rule: Any, dtype: np.dtype, name: str) -> Kernel:
     return Kernel(scope[definition.name], f"{name}.{dtype.name}", forceinline=True)
 
 
+@functools.lru_cache(4096)
+def _merge(shapes: tuple) -> tuple[tuple, tuple[int, ...], list[tuple[int, ...]]] | None:
+    """The shape to which ``shapes`` broadcast, as at most three loops, and each operand's strides in them.
+
+    Dimensions over which the same operands vary are one loop. None where there are more than three.
+    """
+    shape = np.broadcast_shapes(*shapes)
+    loops: list[list] = []
+    for d, n in enumerate(shape):
+        if n == 1:
+            continue
+        varies = [len(s) + d >= len(shape) and s[len(s) - len(shape) + d] == n for s in shapes]
+        if loops and loops[-1][1] == varies:
+            loops[-1][0] *= n
+        else:
+            loops.append([n, varies])
+    if len(loops) > 3:
+        return None
+    loops = [[1, [False] * len(shapes)]] * (3 - len(loops)) + loops
+    strides = []
+    for i in range(len(shapes)):
+        step, row = 1, []
+        for n, varies in reversed(loops):
+            row.append(step if varies[i] else 0)
+            step *= n if varies[i] else 1
+        strides.append(tuple(reversed(row)))
+    return shape, tuple(n for n, _ in loops), strides
+
+
 class Loop:
     """A rule over arrays that broadcast together and, after them, numbers.
 
@@ -90,25 +120,60 @@ class Loop:
         self.rule = rule
         self.name = name
         self.arrays = arrays
-        self.kernels: dict[np.dtype, Kernel] = {}
+        self.kernels: dict[Any, Kernel] = {}
 
     def kernel(self, dtype: np.dtype) -> Kernel:
         """The compiled pass for ``dtype``: ``kernel(out, *arrays, *numbers)``, all arrays 1-d."""
         found = self.kernels.get(dtype)
         if found is None:
-            count = self.rule.__code__.co_argcount
             arrays = [f"a{i}" for i in range(self.arrays)]
-            numbers = [f"s{i}" for i in range(count - self.arrays)]
-            text = (
+            numbers = self._numbers()
+            found = self.kernels[dtype] = self._compile(
+                dtype,
+                "",
                 f"def loop({', '.join(['out', *arrays, *numbers])}):\n"
                 " for i in range(out.size):\n"
-                f"  out[i] = rule({', '.join([f'{a}[i]' for a in arrays] + numbers)})\n"
+                f"  out[i] = rule({', '.join([f'{a}[i]' for a in arrays] + numbers)})\n",
             )
-            names = {"rule": scalar_rule(self.rule, dtype, self.name)}
-            scope: dict = {}
-            exec(compile(text, f"<loop {self.name}>", "exec"), names, scope)
-            found = self.kernels[dtype] = Kernel(scope["loop"], f"loop.{self.name}.{dtype.name}")
         return found
+
+    def spread(self, dtype: np.dtype, kinds: str) -> Kernel:
+        """The pass over operands that broadcast: ``kernel(out, *arrays, rows, middle, columns, *strides, *numbers)``.
+
+        ``kinds`` has a letter for each operand: ``v`` for an array that varies along the columns, ``c`` for one that is
+        constant along them, ``n`` for a number, which stands among the arrays. Every array has two strides.
+        """
+        found = self.kernels.get((dtype, kinds))
+        if found is None:
+            operands = [f"a{i}" for i in range(len(kinds))]
+            arrays = [a for a, kind in zip(operands, kinds, strict=True) if kind != "n"]
+            strides = [f"{a}_{d}" for a in arrays for d in ("rows", "middle")]
+            value = {"v": "{0}[p_{0} + k]", "c": "v_{0}", "n": "{0}"}
+            values = [value[kind].format(a) for a, kind in zip(operands, kinds, strict=True)]
+            lines = [
+                f"def loop({', '.join(['out', *operands, 'rows', 'middle', 'columns', *strides, *self._numbers()])}):",
+                " if rows * middle * columns == 0: return",
+                " for i in range(rows):",
+                "  for j in range(middle):",
+                "   base = (i * middle + j) * columns",
+                *[f"   p_{a} = i * {a}_rows + j * {a}_middle" for a in arrays],
+                *[f"   v_{a} = {a}[p_{a}]" for a, kind in zip(operands, kinds, strict=True) if kind == "c"],
+                "   for k in range(columns):",
+                f"    out[base + k] = rule({', '.join(values + self._numbers())})",
+            ]  # fmt: skip
+            found = self.kernels[dtype, kinds] = self._compile(
+                dtype, f".{kinds}", "\n".join(lines) + "\n"
+            )
+        return found
+
+    def _numbers(self) -> list[str]:
+        return [f"s{i}" for i in range(self.rule.__code__.co_argcount - self.arrays)]
+
+    def _compile(self, dtype: np.dtype, variant: str, text: str) -> Kernel:
+        names = {"rule": scalar_rule(self.rule, dtype, self.name)}
+        scope: dict = {}
+        exec(compile(text, f"<loop {self.name}>", "exec"), names, scope)
+        return Kernel(scope["loop"], f"loop.{self.name}.{dtype.name}{variant}")
 
     def __call__(self, *args):
         """The rule's values as a new array of the first array's dtype, float32 or float64."""
@@ -124,13 +189,45 @@ class Loop:
         shape = first.shape
         for a in arrays:
             if a.shape != shape:
-                shape = np.broadcast_shapes(*[b.shape for b in arrays])
-                arrays = tuple([np.broadcast_to(b, shape) for b in arrays])
-                break
+                return self.broadcast(dtype, dtype, args)
         out = np.empty(shape, dtype)
         flat = [native(a.reshape(-1), dtype) for a in arrays]
         if len(args) > count:
             number = dtype.type
             flat += [number(s) for s in args[count:]]
         kernel(out.reshape(-1), *flat)
+        return out
+
+    def broadcast(self, dtype: np.dtype, result: np.dtype, args: tuple) -> np.ndarray:
+        """The rule's values in ``result`` for operands that broadcast, arrays of ``dtype`` or numbers."""
+        count, number = self.arrays, dtype.type
+        operands = args[:count]
+        shapes = tuple([a.shape for a in operands if isinstance(a, np.ndarray)])
+        if len(shapes) == count and len(set(shapes)) == 1:
+            out = np.empty(shapes[0], result)
+            flat = [native(a.reshape(-1)) for a in operands]
+            self.kernel(dtype)(out.reshape(-1), *flat, *[number(s) for s in args[count:]])
+            return out
+        merged = _merge(shapes)
+        if merged is None:
+            shape = np.broadcast_shapes(*shapes)
+            operands = tuple(
+                np.broadcast_to(a, shape) if isinstance(a, np.ndarray) else a for a in operands
+            )
+            return self.broadcast(dtype, result, (*operands, *args[count:]))
+        shape, loops, strides = merged
+        out = np.empty(shape, result)
+        kinds, values, outer = "", [], []
+        rows = iter(strides)
+        for a in operands:
+            if not isinstance(a, np.ndarray):
+                kinds += "n"
+                values.append(number(a))
+                continue
+            row = next(rows)
+            kinds += "v" if row[2] else "c"
+            values.append(native(a.reshape(-1), None if a.dtype.kind == "b" else dtype))
+            outer += row[:2]
+        extra = [number(s) for s in args[count:]]
+        self.spread(dtype, kinds)(out.reshape(-1), *values, *loops, *outer, *extra)
         return out

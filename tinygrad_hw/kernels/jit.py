@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import KernelError
+from . import recording
 
 # Reassociation lets LLVM vectorize sums; 'nnan' and 'ninf' are left out, so NaN and infinity stay themselves.
 FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
@@ -202,22 +203,46 @@ def _content(code: CodeType, names: dict) -> list:
 
 
 class Kernel:
-    """A function of arrays and numbers that is compiled, or loaded from disk, when first called."""
+    """A function of arrays and numbers that is compiled, or loaded from disk, when first called.
 
-    __slots__ = ("_compiled", "function", "name", "options")
+    It writes to its first ``outputs`` arguments and to nothing else. With ``status`` it returns an int: 0, or what is
+    wrong with its operands.
+    """
 
-    def __init__(self, function: Callable[..., Any], name: str, **options: bool) -> None:
+    __slots__ = ("_compiled", "function", "name", "options", "outputs", "status")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        outputs: int = 1,
+        status: bool = False,
+        **options: bool,
+    ) -> None:
         self.function = function
         self.name = name
+        self.outputs = outputs
+        self.status = status
         self.options = options
         self._compiled: Callable[..., Any] | None = None
 
     def __call__(self, *args):
+        if recording.current is not None:
+            return recording.current.launch(self, args)
         compiled = self._compiled
         if compiled is None:
             return self._first_call(args)
         try:
             return compiled(*args)
+        except Exception as error:
+            raise self._explain(error, args) from None
+
+    def run(self, args: tuple) -> Any:
+        """Call it without being noted."""
+        if self._compiled is None:
+            return self._first_call(args)
+        try:
+            return self._compiled(*args)
         except Exception as error:
             raise self._explain(error, args) from None
 
@@ -286,6 +311,15 @@ def _quiet(function: FunctionType) -> Callable[..., Any]:
     return run
 
 
-def kernel(function: Callable[..., Any]) -> Kernel:
-    """Make a kernel of a module-level function: ``nogil``, cached on disk, NaN and infinity kept."""
-    return Kernel(function, f"{function.__module__.rpartition('.')[2]}.{function.__name__}")
+def kernel(
+    function: Callable[..., Any] | None = None, *, outputs: int = 1, status: bool = False
+) -> Any:
+    """Make a kernel of a module-level function: ``nogil``, cached on disk, NaN and infinity kept.
+
+    ``outputs`` is the number of its first arguments that it writes to, ``status`` whether it returns an int that
+    is not 0 where its operands are wrong.
+    """
+    if function is None:
+        return functools.partial(kernel, outputs=outputs, status=status)
+    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+    return Kernel(function, name, outputs, status)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import recording
 from .elementwise import native
 from .gemm import NN, NT, TN, gemm
 from .tile import BIAS
@@ -20,28 +21,56 @@ from .tile import BIAS
 #: (``python -m benchmarks.matmul``), and is not slowed by other programs as BLAS's waiting threads are.
 BLAS_FROM = 4_000_000
 
+_NONE = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}
 
-def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
-    """A B + bias of two matrices of the same float type, contiguous or transposed or neither.
 
-    Shapes: A (m, k), B (k, n), bias (n) → (m, n).
-    """
-    m, k = a.shape
-    n = b.shape[1]
-    if m * n * k >= BLAS_FROM:
-        out = np.matmul(a, b)
+def _with_blas(m: int, n: int, k: int) -> bool:
+    # What is being recorded is replayed by threads of our own.
+    return m * n * k >= BLAS_FROM and recording.current is None
+
+
+def nn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A B of contiguous matrices."""
+    m, n = a.shape[0], b.shape[1]
+    if _with_blas(m, n, b.shape[0]):
+        return np.matmul(a, b)
+    out = np.empty((m, n), a.dtype)
+    gemm(out, a, b, _NONE[a.dtype], NN, 0, 0, m, 0, n)
+    return out
+
+
+def nt(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """A Bᵀ + bias of contiguous matrices."""
+    m, n = a.shape[0], b.shape[0]
+    if _with_blas(m, n, a.shape[1]):
+        out = np.matmul(a, b.T)
         if bias is not None:
             out += bias
         return out
     out = np.empty((m, n), a.dtype)
-    if a.flags.f_contiguous and not a.flags.c_contiguous:
-        layout, left, right = TN, native(a.T), native(b)
-    elif b.flags.c_contiguous:
-        layout, left, right = NN, native(a), native(b)
-    else:
-        layout, left, right = NT, native(a), native(b.T)
     if bias is None:
-        gemm(out, left, right, right.reshape(-1), layout, 0, 0, m, 0, n)
+        gemm(out, a, b, _NONE[a.dtype], NT, 0, 0, m, 0, n)
     else:
-        gemm(out, left, right, native(bias), layout, BIAS, 0, m, 0, n)
+        gemm(out, a, b, bias, NT, BIAS, 0, m, 0, n)
     return out
+
+
+def tn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Aᵀ B of contiguous matrices."""
+    m, n = a.shape[1], b.shape[1]
+    if _with_blas(m, n, a.shape[0]):
+        return np.matmul(a.T, b)
+    out = np.empty((m, n), a.dtype)
+    gemm(out, a, b, _NONE[a.dtype], TN, 0, 0, m, 0, n)
+    return out
+
+
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A B of two matrices of the same float type, contiguous or transposed or neither."""
+    if _with_blas(a.shape[0], b.shape[1], b.shape[0]):
+        return np.matmul(a, b)
+    if a.flags.f_contiguous and not a.flags.c_contiguous:
+        return tn(native(a.T), native(b))
+    if b.flags.c_contiguous:
+        return nn(native(a), native(b))
+    return nt(native(a), native(b.T))

@@ -141,35 +141,73 @@ def logsumexp(out, x):
             out[i] = top
 
 
-@kernel
-def log_softmax_at(out, x, target):
-    """out[i] = ln softmax x[i] at target[i]."""
+@kernel(status=True)
+def cross_entropy(out, x, target, ignored, mean):
+    """out[0] = −Σ ln softmax x[i] at target[i] over the rows whose target is not ``ignored``, over their number if mean.
+
+    Returns 0, or 1 + the first row whose target is no column.
+    """
     n, m = x.shape
+    for i in range(n):
+        if (target[i] < 0 or target[i] >= m) and target[i] != ignored:
+            return i + 1
     step = rows_at_once(x)
     scratch = np.empty((min(n, step), m), out.dtype)
     logs = np.empty(min(n, step), out.dtype)
+    total = 0.0
+    count = 0
     for start in range(0, n, step):
         some = x[start : start + step]
         e = scratch[: some.shape[0]]
         shift(e, some)
         for i in range(some.shape[0]):
-            out[start + i] = e[i, target[start + i]]
+            t = target[start + i]
+            if t != ignored:
+                total -= e[i, t]
+                count += 1
         exp_all(e.reshape(-1))
         for i in range(some.shape[0]):
-            logs[i] = row_sum(e, i)
+            logs[i] = row_sum(e, i) if target[start + i] != ignored else out.dtype.type(1)
         for i in range(some.shape[0]):
-            out[start + i] -= log(logs[i])
+            logs[i] = log(logs[i])
+        for i in range(some.shape[0]):
+            total += logs[i]
+    out[0] = total / count if mean else total
+    return 0
 
 
 @kernel
-def cross_entropy_vjp(out, g, x, target):
-    """out[i] = g (softmax x[i] − onehot target[i]), g times the error vector a − y; g is a number."""
+def cross_entropy_vjp(out, g, x, target, ignored, mean):
+    """out[i] = g (softmax x[i] − onehot target[i]), g[0] times the error vector a − y; over their number if mean."""
+    scale = g[0]
+    if mean:
+        count = 0
+        for i in range(x.shape[0]):
+            count += target[i] != ignored
+        scale /= out.dtype.type(count)
     step = rows_at_once(x)
     for start in range(0, x.shape[0], step):
         e = out[start : start + step]
         exp_shifted(e, x[start : start + step])
         for i in range(e.shape[0]):
-            scale = g / row_sum(e, i)
+            t = target[start + i]
+            factor = scale / row_sum(e, i) if t != ignored else out.dtype.type(0)
             for j in range(e.shape[1]):
-                e[i, j] *= scale
-            e[i, target[start + i]] -= g
+                e[i, j] *= factor
+            if t != ignored:
+                e[i, t] -= scale
+
+
+@kernel
+def column_sums(out, x):
+    """out[j] = Σ_i x[i, j], four rows at a time: fewer passes over ``out``, and shorter chains of rounding."""
+    n, m = x.shape
+    for j in range(m):
+        out[j] = 0
+    full = n - n % 4
+    for i in range(0, full, 4):
+        for j in range(m):
+            out[j] += (x[i, j] + x[i + 1, j]) + (x[i + 2, j] + x[i + 3, j])
+    for i in range(full, n):
+        for j in range(m):
+            out[j] += x[i, j]

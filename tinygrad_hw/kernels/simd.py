@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from .jit import Kernel
+from .jit import Kernel, kernel
 
 
 class Intrinsic(Kernel):
@@ -30,6 +30,21 @@ class Intrinsic(Kernel):
 
             self._compiled = intrinsic(self.function)
         return self._compiled
+
+
+class _Borrowed(Kernel):
+    """Numba's own function of that name."""
+
+    __slots__ = ()
+
+    @property
+    def compiled(self) -> Callable[..., Any]:
+        import numba
+
+        return getattr(numba, self.name)
+
+
+carray = _Borrowed(_Borrowed, "carray")
 
 
 def intrinsic(function: Any) -> Intrinsic:
@@ -84,6 +99,28 @@ def data(typing, array):
         return context.make_array(signature.args[0])(context, builder, arguments[0]).data
 
     return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic
+def _data_of_object(typing, handle, number):
+    """The address that a NumPy array, given by its ``id``, keeps of its elements, of the type of ``number``."""
+    from numba import types
+
+    # An array's data pointer is its first member after what all Python objects have.
+    offset = object.__basicsize__
+
+    def generate(context, builder, signature, arguments):
+        kind = context.get_value_type(signature.return_type)
+        place = builder.add(arguments[0], context.get_constant(types.intp, offset))
+        return builder.load(builder.inttoptr(place, kind.as_pointer()))
+
+    return types.CPointer(number)(types.intp, number), generate
+
+
+@kernel
+def array_of_object(handle, size, number):
+    """The contiguous NumPy array with that ``id`` as an array of ``size`` elements of the type of ``number``."""
+    return carray(_data_of_object(handle, number), size)
 
 
 @intrinsic

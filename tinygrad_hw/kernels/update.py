@@ -1,7 +1,7 @@
 """Optimizer updates: one pass over a parameter, its gradient and its state, in place.
 
-All arrays are 1-d and of one length and dtype, and all numbers of that dtype. Every kernel starts
-from the same effective gradient
+All arrays are 1-d and of one length and dtype, and all numbers of that dtype. First comes what is changed: the
+parameter and its state; then its gradient. Every kernel starts from the same effective gradient
 
     d = sign · g + decay · p
 
@@ -14,12 +14,17 @@ number computed by the caller.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
-from .jit import kernel
+from .jit import Kernel, kernel
+from .simd import array_of_object
 
 
-@kernel
+@kernel(outputs=1)
 def sgd(p, g, sign, decay, lr):
     """p ← p − lr d"""
     for i in range(p.size):
@@ -27,8 +32,8 @@ def sgd(p, g, sign, decay, lr):
         p[i] -= lr * d
 
 
-@kernel
-def sgd_momentum(p, g, buf, sign, decay, lr, momentum, fresh, direct, lagged):
+@kernel(outputs=2)
+def sgd_momentum(p, buf, g, sign, decay, lr, momentum, fresh, direct, lagged):
     """b ← momentum b + fresh d;  p ← p − lr (direct d + lagged b)"""
     for i in range(p.size):
         d = sign * g[i] + decay * p[i]
@@ -37,8 +42,8 @@ def sgd_momentum(p, g, buf, sign, decay, lr, momentum, fresh, direct, lagged):
         p[i] -= lr * (direct * d + lagged * b)
 
 
-@kernel
-def adam(p, g, mean, square, sign, decay, shrink, lr, beta1, fresh1, beta2, fresh2, scale, eps):
+@kernel(outputs=3)
+def adam(p, mean, square, g, sign, decay, shrink, lr, beta1, fresh1, beta2, fresh2, scale, eps):
     """m ← β₁ m + (1 − β₁) d;  v ← β₂ v + (1 − β₂) d²;  p ← shrink p − lr m / (scale √v + eps)"""
     for i in range(p.size):
         d = sign * g[i] + decay * p[i]
@@ -49,9 +54,9 @@ def adam(p, g, mean, square, sign, decay, shrink, lr, beta1, fresh1, beta2, fres
         p[i] = shrink * p[i] - lr * m / (scale * math.sqrt(v) + eps)
 
 
-@kernel
+@kernel(outputs=4)
 def adam_amsgrad(
-    p, g, mean, square, largest, sign, decay, shrink, lr, beta1, fresh1, beta2, fresh2, scale, eps
+    p, mean, square, largest, g, sign, decay, shrink, lr, beta1, fresh1, beta2, fresh2, scale, eps
 ):
     """``adam`` with √v of the largest v so far"""
     for i in range(p.size):
@@ -66,9 +71,9 @@ def adam_amsgrad(
         p[i] = shrink * p[i] - lr * m / (scale * math.sqrt(x) + eps)
 
 
-@kernel
+@kernel(outputs=3)
 def nadam(
-    p, g, mean, square, sign, decay, shrink, now, ahead, beta1, fresh1, beta2, fresh2, scale, eps
+    p, mean, square, g, sign, decay, shrink, now, ahead, beta1, fresh1, beta2, fresh2, scale, eps
 ):
     """m and v as in ``adam``;  p ← shrink p − (now d + ahead m) / (scale √v + eps)"""
     for i in range(p.size):
@@ -80,8 +85,8 @@ def nadam(
         p[i] = shrink * p[i] - (now * d + ahead * m) / (scale * math.sqrt(v) + eps)
 
 
-@kernel
-def adamax(p, g, mean, norm, sign, decay, lr, beta1, fresh1, beta2, eps):
+@kernel(outputs=3)
+def adamax(p, mean, norm, g, sign, decay, lr, beta1, fresh1, beta2, eps):
     """m ← β₁ m + (1 − β₁) d;  u ← max(β₂ u, |d| + eps);  p ← p − lr m / u"""
     for i in range(p.size):
         d = sign * g[i] + decay * p[i]
@@ -94,8 +99,8 @@ def adamax(p, g, mean, norm, sign, decay, lr, beta1, fresh1, beta2, eps):
         p[i] -= lr * m / u
 
 
-@kernel
-def rmsprop(p, g, square, sign, decay, lr, alpha, fresh, eps):
+@kernel(outputs=2)
+def rmsprop(p, square, g, sign, decay, lr, alpha, fresh, eps):
     """v ← α v + (1 − α) d²;  p ← p − lr d / (√v + eps)"""
     for i in range(p.size):
         d = sign * g[i] + decay * p[i]
@@ -104,8 +109,8 @@ def rmsprop(p, g, square, sign, decay, lr, alpha, fresh, eps):
         p[i] -= lr * d / (math.sqrt(v) + eps)
 
 
-@kernel
-def rmsprop_momentum(p, g, square, buf, sign, decay, lr, alpha, fresh, eps, momentum):
+@kernel(outputs=3)
+def rmsprop_momentum(p, square, buf, g, sign, decay, lr, alpha, fresh, eps, momentum):
     """v as in ``rmsprop``;  b ← momentum b + d / (√v + eps);  p ← p − lr b"""
     for i in range(p.size):
         d = sign * g[i] + decay * p[i]
@@ -116,8 +121,8 @@ def rmsprop_momentum(p, g, square, buf, sign, decay, lr, alpha, fresh, eps, mome
         p[i] -= lr * b
 
 
-@kernel
-def rmsprop_centered(p, g, square, mean, sign, decay, lr, alpha, fresh, eps):
+@kernel(outputs=3)
+def rmsprop_centered(p, square, mean, g, sign, decay, lr, alpha, fresh, eps):
     """v as in ``rmsprop``;  m ← α m + (1 − α) d;  p ← p − lr d / (√(v − m²) + eps)
 
     Rounding can bring v − m² below 0 where gradients hardly vary; it counts as 0 then.
@@ -134,9 +139,9 @@ def rmsprop_centered(p, g, square, mean, sign, decay, lr, alpha, fresh, eps):
         p[i] -= lr * d / (math.sqrt(w) + eps)
 
 
-@kernel
+@kernel(outputs=4)
 def rmsprop_centered_momentum(
-    p, g, square, mean, buf, sign, decay, lr, alpha, fresh, eps, momentum
+    p, square, mean, buf, g, sign, decay, lr, alpha, fresh, eps, momentum
 ):
     """v, m as in ``rmsprop_centered``;  b ← momentum b + d / (√(v − m²) + eps);  p ← p − lr b"""
     zero = p.dtype.type(0)
@@ -153,8 +158,8 @@ def rmsprop_centered_momentum(
         p[i] -= lr * b
 
 
-@kernel
-def adagrad(p, g, total, sign, decay, lr, eps):
+@kernel(outputs=2)
+def adagrad(p, total, g, sign, decay, lr, eps):
     """s ← s + d²;  p ← p − lr d / (√s + eps)"""
     for i in range(p.size):
         d = sign * g[i] + decay * p[i]
@@ -163,8 +168,8 @@ def adagrad(p, g, total, sign, decay, lr, eps):
         p[i] -= lr * d / (math.sqrt(s) + eps)
 
 
-@kernel
-def adadelta(p, g, square, travel, sign, decay, lr, rho, fresh, eps):
+@kernel(outputs=3)
+def adadelta(p, square, travel, g, sign, decay, lr, rho, fresh, eps):
     """v ← ρ v + (1 − ρ) d²;  δ = √((u + eps) / (v + eps)) d;  u ← ρ u + (1 − ρ) δ²;
     p ← p − lr δ
     """
@@ -178,8 +183,8 @@ def adadelta(p, g, square, travel, sign, decay, lr, rho, fresh, eps):
         p[i] -= lr * delta
 
 
-@kernel
-def rprop(p, g, last, size, sign, shorter, longer, smallest, largest):
+@kernel(outputs=3)
+def rprop(p, last, size, g, sign, shorter, longer, smallest, largest):
     """Step sizes grow where the gradient keeps its sign; where it turns they shrink and p stays.
 
     c = d · last;  s ← clip(s · (longer, 1, shorter for c > 0, = 0, < 0));  d ← 0 where c < 0;
@@ -196,3 +201,49 @@ def rprop(p, g, last, size, sign, shorter, longer, smallest, largest):
         size[i] = s
         last[i] = d
         p[i] -= s if d > zero else -s if d < zero else zero
+
+
+@functools.cache
+def together(one: Kernel, arrays: int) -> Kernel:
+    """``one`` for many parameters in a call, ``many(table, *numbers)``.
+
+    A row of the table is the length of the arrays, and the ids of the ``arrays`` arrays: an address costs as much to
+    ask for as a small update.
+    """
+    code = one.function.__code__
+    numbers = code.co_varnames[arrays : code.co_argcount]
+    views = [
+        f"array_of_object(table[i, {a + 1}], table[i, 0], {numbers[0]})" for a in range(arrays)
+    ]
+    text = (
+        f"def many({', '.join(['table', *numbers])}):\n"
+        " for i in range(table.shape[0]):\n"
+        f"  one({', '.join([*views, *numbers])})\n"
+    )
+    scope: dict = {}
+    names = {"one": one, "array_of_object": array_of_object}
+    exec(compile(text, f"<many {one.name}>", "exec"), names, scope)
+    return _Together(one, scope["many"])
+
+
+class _Together(Kernel):
+    """A kernel over a table of arrays, and what stands in for it where Numba is told not to compile."""
+
+    __slots__ = ("one",)
+
+    def __init__(self, one: Kernel, function: Callable[..., Any]) -> None:
+        super().__init__(function, f"many.{one.name}")
+        self.one = one
+
+    @property
+    def compiled(self) -> Callable[..., Any]:
+        import numba
+
+        if self._compiled is None and numba.config.DISABLE_JIT:
+            self._compiled = self._plain
+        return super().compiled
+
+    def _plain(self, table, *numbers):
+        for row in table:
+            arrays = [ctypes.cast(int(handle), ctypes.py_object).value for handle in row[1:]]
+            self.one(*[a.reshape(-1) for a in arrays], *numbers)

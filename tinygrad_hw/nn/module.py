@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError
+from ..kernels import recording
 from ..tensor import Tensor
 from .parameter import Parameter
 from .state import IncompatibleKeys, match_state, nearest
@@ -33,10 +34,17 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """``forward`` of the arguments."""
+        if recording.current is not None:
+            recording.current.guard(self, self._taken_for_granted)
         # A plain call of one argument costs 90 ns less than unpacking and packing again.
         if len(args) == 1 and not kwargs:
             return self.forward(args[0])
         return self.forward(*args, **kwargs)
+
+    def _taken_for_granted(self) -> list[tuple[str, Any]]:
+        """What a recorded step assumes to stay: tensors and modules by identity, settings by value."""
+        plain = int, float, str, bool, tuple, type(None)
+        return [(k, v if isinstance(v, plain) else id(v)) for k, v in self.__dict__.items()]
 
     def _forward_missing(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(
@@ -50,6 +58,7 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         attributes = self.__dict__
+        recording.changed()
         if isinstance(value, Parameter):
             registry, kind = "_parameter_names", "parameters"
         elif isinstance(value, Module):
@@ -97,6 +106,7 @@ class Module:
         raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}{hint}", name=name)
 
     def __delattr__(self, name: str) -> None:
+        recording.changed()
         object.__delattr__(self, name)
         self._unregister(name)
 
@@ -304,6 +314,7 @@ class Module:
         dtype = dtypes.check(dtype, "Module.to")
         if dtype.kind != "f":
             raise DTypeError(f"Module.to: expected a floating point dtype, got {dtype}")
+        recording.changed()
         for tensor in (*self.parameters(), *self.buffers()):
             for part in (tensor, tensor.grad):
                 if part is not None and part.dtype.kind == "f" and part.dtype != dtype:

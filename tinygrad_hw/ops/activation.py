@@ -11,7 +11,7 @@ from math import pi
 import numpy as np
 
 from ..errors import DTypeError
-from ..random import Generator, default_generator
+from ..random import Generator, draw
 from .core import composite, elementwise
 from .pointwise import (  # noqa: F401 (rules name them)
     abs,
@@ -183,6 +183,17 @@ def dropout(input, p=0.5, training=True, generator: Generator | None = None):
         raise DTypeError(
             f"dropout: expected floating point, got {input.dtype}\nConvert with .float()."
         )
-    draw = (generator or default_generator).numpy.random(input.shape, np.float32)
-    scale = 0.0 if p == 1 else 1 / (1 - p)
-    return mul(input, (draw >= p).astype(input.dtype) * input.dtype.type(scale))
+    if p == 1:
+        return mul(input, 0)
+    kept = draw(generator, "random", tuple(input.shape), input.dtype)
+    return _drop(input, kept, float(p), 1 / (1 - p))
+
+
+@elementwise(2)
+def _drop(input, draw, p, scale):
+    return input * where(draw >= p, scale, 0.0)
+
+
+@_drop.vjp("input")
+def _(g, draw, p, scale):
+    return g * where(ge(draw, p), scale, 0.0)

@@ -28,6 +28,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
+from ..kernels import recording
 from ..kernels.elementwise import Loop
 
 #: All public operators by name: primitives with rules of their own, and functions composed of those.
@@ -94,6 +95,8 @@ class Primitive:
     def __init__(self, function: Any) -> None:
         self.function = function
         self.forward: Callable = function
+        #: What computes instead while a step is being recorded: the same with kernels, where forward uses NumPy.
+        self.captured: Callable | None = None
         self.__name__ = self.name = function.__name__
         self.__qualname__ = function.__qualname__
         self.__module__ = function.__module__
@@ -156,6 +159,18 @@ class Primitive:
 
     def _rule(self, operand: int, function: Any) -> Rule:
         return Rule(self, operand, function)
+
+    def native(self, function: Callable) -> Callable:
+        """Decorator that states what to compute with while a step is being recorded, given operands and attributes.
+
+        It gives what ``forward`` does, by kernels alone.
+        """
+        self.captured = function
+        return function
+
+    def record(self, args: tuple):
+        """``forward`` of arrays and attributes, noted in the step that is being recorded."""
+        return recording.call(self.captured or self.forward, args, self.name.lstrip("_"))
 
     def plan(self, mask: int) -> Plan:
         """The rules for the operands whose bit is set in ``mask``, and what they need kept."""
@@ -275,6 +290,7 @@ class Elementwise(Primitive):
         self.loops = loops
         self.loop = Loop(function, self.name, operands)
         self.forward = self._forward if loops else self._forward_numpy
+        self.captured = self._forward_loops
         if kind == "bool":
             self.differentiable = False
 
@@ -336,6 +352,19 @@ class Elementwise(Primitive):
                 f"{self._title}: expected floating point operands, got {args[0].dtype}"
             )
         return self.numpy(*args)
+
+    def _forward_loops(self, *args):
+        """With a native loop even where NumPy is as fast, if the operands are floats of one type, and numbers."""
+        operands = args[: self.arity]
+        arrays = [x for x in operands if isinstance(x, np.ndarray)]
+        dtype = arrays[0].dtype if arrays else None
+        if dtype is None or dtype.kind != "f" or any(a.dtype != dtype for a in arrays):
+            return self.forward(*args)
+        result = np.dtype(bool) if self.kind == "bool" else dtype
+        try:
+            return self.loop.broadcast(dtype, result, args)
+        except ValueError as error:
+            raise self._explain(error, args) from None
 
     def _forward_numpy(self, *args):
         try:

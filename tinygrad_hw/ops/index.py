@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DTypeError, ShapeError
-from .core import composite, primitive
+from ..kernels import recording
+from .core import Recorded, composite, primitive
 from .pointwise import _cast, where
 from .shape import _slice, normalize_dim, reshape
 
 
 def array_of(x):
     """The array behind an index operand: indices take part in no gradient."""
-    return np.asarray(x)
+    return x._array if isinstance(x, Recorded) else np.asarray(x)
 
 
 @composite
@@ -70,7 +71,16 @@ def _plain_slice(item: slice) -> slice:
 
 
 def _index_array(item) -> np.ndarray:
-    array = np.array(item)  # a copy: what backward needs must not change with the caller's array
+    if isinstance(item, Recorded) and recording.current is not None:
+        recording.current.adopt(item)
+        array = item._array
+        if array.ndim == 0 or array.dtype.kind == "b":
+            kind = "mask, whose count of elements" if array.ndim else "0-d tensor, whose value"
+            recording.refuse(f"indexing by a {kind} is not known", "Use where() or index_select().")
+    else:
+        array = np.array(
+            item
+        )  # a copy: what backward needs must not change with the caller's array
     if array.size == 0 and array.dtype.kind == "f" and not hasattr(item, "dtype"):
         array = array.astype(np.int64)  # an empty list
     if array.dtype.kind not in "biu":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels import rows
 from ..kernels.elementwise import native
@@ -246,6 +247,10 @@ def cross_entropy(
     Shapes: input (n, C, …) or (C), target (n, …) or () of integers, or shaped as input.
     Derivation: the gradient of the logits is softmax(x) − onehot(t), divided by n under the mean.
     """
+    if weight is None and not label_smoothing and reduction in ("mean", "sum"):
+        kinds = array_of(input), array_of(target)
+        if kinds[0].ndim == 2 and kinds[0].dtype.kind == "f" and kinds[1].dtype.kind in "iu":
+            return _cross_entropy(input, target, reduction, ignore_index)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(
             f"cross_entropy: expected label_smoothing in [0, 1], got {label_smoothing}"
@@ -254,19 +259,6 @@ def cross_entropy(
     if target.dtype.kind == "f":
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
     labels, dim, classes = _class_targets("cross_entropy", input, target)
-    if (
-        len(input.shape) == 2
-        and weight is None
-        and not label_smoothing
-        and reduction in ("mean", "sum")
-    ):
-        hidden = (
-            (labels == ignore_index).any()
-            if ignore_index >= 0 or labels.min(initial=0) < 0
-            else False
-        )
-        if not hidden and classes and len(labels):
-            return _cross_entropy(input, labels, reduction)
     scores = log_softmax(input, dim)
     loss = _nll("cross_entropy", scores, target, weight, ignore_index, reduction)
     if not label_smoothing:
@@ -309,24 +301,34 @@ def _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoo
 
 
 @primitive
-def _cross_entropy(input, target, *, reduction):
+def _cross_entropy(input, target, *, reduction, ignore_index):
     """Logits (n, C) and class indices (n): one pass over each row."""
-    target = np.asarray(target)
-    _check_classes("cross_entropy", target, None, input.shape[1])
-    scores = np.empty(len(input), input.dtype)
-    rows.log_softmax_at(scores, native(input), native(target, np.dtype(np.int64)))
-    total = -scores.sum()
-    return total / input.dtype.type(len(input)) if reduction == "mean" else total
+    if target.shape != input.shape[:1]:
+        _class_targets("cross_entropy", input, target)
+    out = np.empty(1, input.dtype)
+    wrong = rows.cross_entropy(
+        out, native(input), native(target, dtypes.int64), ignore_index, int(reduction == "mean")
+    )
+    if wrong:
+        raise IndexError(
+            f"cross_entropy: expected class indices in [0, {input.shape[1] - 1}], got {target[wrong - 1]}"
+        )
+    return out.reshape(())
 
 
-def _cross_entropy_kernel(g, input, target, reduction):
-    scale = input.dtype.type(g / len(input) if reduction == "mean" else g)
+def _cross_entropy_kernel(g, input, target, reduction, ignore_index):
     out = np.empty(input.shape, input.dtype)
-    rows.cross_entropy_vjp(out, scale, native(input), native(target, np.dtype(np.int64)))
+    rows.cross_entropy_vjp(
+        out, g.reshape(1), native(input), native(target, dtypes.int64), ignore_index,
+        int(reduction == "mean"),
+    )  # fmt: skip
     return out
 
 
 @_cross_entropy.vjp(kernel=_cross_entropy_kernel)
-def _(g, input, target, reduction):
-    error = softmax(input, 1) - one_hot(array_of(target), input.shape[1]).astype(input.dtype)
-    return error * (div(g, float(len(input))) if reduction == "mean" else g)
+def _(g, input, target, reduction, ignore_index):
+    labels = array_of(target)
+    kept = labels != ignore_index
+    onehot = one_hot(np.where(kept, labels, 0), input.shape[1]).astype(input.dtype)
+    error = (softmax(input, 1) - onehot) * kept.astype(input.dtype)[:, None]
+    return error * (div(g, float(kept.sum())) if reduction == "mean" else g)

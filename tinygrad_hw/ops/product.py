@@ -13,7 +13,9 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
-from ..kernels.matmul import product
+from ..kernels.elementwise import native
+from ..kernels.matmul import nn, nt, product, tn
+from ..kernels.rows import column_sums
 from .core import composite, primitive
 from .index import _take
 from .pointwise import _cast, mul
@@ -156,7 +158,11 @@ def linear(input, weight, bias=None):
     Shapes: input (…, in), weight (out, in), bias (out) → (…, out).
     Derivation: with the error δ of the output, ∂J/∂x = δ W, ∂J/∂W = δᵀ x, ∂J/∂b = Σ δ over the batch.
     """
-    x, w = tuple(input.shape), tuple(weight.shape)
+    return _linear(input, weight) if bias is None else _affine(input, weight, bias)
+
+
+def _check_linear(input, weight, bias=None) -> None:
+    x, w = input.shape, weight.shape
     if len(w) != 2 or not x or x[-1] != w[1]:
         raise ShapeError(
             f"linear: expected input (…, in) and weight (out, in), got {x} and {w}\n"
@@ -164,17 +170,18 @@ def linear(input, weight, bias=None):
         )
     if bias is None:
         _check_dtypes("linear", input, weight)
-        return _linear(input, weight)
-    if tuple(bias.shape) != w[:1]:
-        raise ShapeError(f"linear: expected a bias of shape {w[:1]}, got {tuple(bias.shape)}")
+        return
+    if bias.shape != w[:1]:
+        raise ShapeError(f"linear: expected a bias of shape {w[:1]}, got {bias.shape}")
     _check_dtypes("linear", input, weight, bias)
-    return _affine(input, weight, bias)
 
 
 def _apply_weight(input, weight, bias=None):
-    rows = input if input.ndim == 2 else input.reshape(math.prod(input.shape[:-1]), input.shape[-1])
+    rows = _as_rows(input)
     if input.dtype.kind == "f":
-        out = product(rows, weight.T, bias)
+        if bias is not None:
+            bias = native(bias)
+        out = nt(native(rows), native(weight), bias)
     else:
         out = rows @ weight.T if bias is None else rows @ weight.T + bias
     return out if input.ndim == 2 else out.reshape(*input.shape[:-1], weight.shape[0])
@@ -182,35 +189,61 @@ def _apply_weight(input, weight, bias=None):
 
 @primitive
 def _linear(input, weight):
+    _check_linear(input, weight)
     return _apply_weight(input, weight)
 
 
 @primitive
 def _affine(input, weight, bias):
+    dtype = input.dtype
+    if (
+        input.ndim != 2
+        or input.shape[1:] != weight.shape[1:]
+        or weight.shape[:1] != bias.shape
+        or not dtype == weight.dtype == bias.dtype
+    ):
+        _check_linear(input, weight, bias)
     return _apply_weight(input, weight, bias)
 
 
-@_linear.vjp("input")
-@_affine.vjp("input")
+def _input_kernel(g, weight):
+    out = nn(native(_as_rows(g)), native(weight))
+    return out if g.ndim == 2 else out.reshape(*g.shape[:-1], weight.shape[1])
+
+
+@_linear.vjp("input", kernel=_input_kernel)
+@_affine.vjp("input", kernel=_input_kernel)
 def _(g, weight):
     return _matmul(g, weight) if len(g.shape) == 2 else matmul(g, weight)
 
 
-@_linear.vjp("weight")
-@_affine.vjp("weight")
+def _weight_kernel(g, input):
+    return tn(native(_as_rows(g)), native(_as_rows(input)))
+
+
+@_linear.vjp("weight", kernel=_weight_kernel)
+@_affine.vjp("weight", kernel=_weight_kernel)
 def _(g, input):
     return _matmul(_permute(_as_rows(g), (1, 0)), _as_rows(input))
 
 
-@_affine.vjp("bias")
+def _bias_kernel(g):
+    out = np.empty(g.shape[-1], g.dtype)
+    column_sums(out, native(_as_rows(g)))
+    return out
+
+
+@_affine.vjp("bias", kernel=_bias_kernel)
 def _(g):
     return _sum(_as_rows(g), (0,), False)
 
 
 def _as_rows(x):
     """(…, n) as a matrix (rows, n)."""
+    if len(x.shape) == 2:
+        return x
     shape = tuple(x.shape)
-    return x if len(shape) == 2 else _reshape(x, (math.prod(shape[:-1]), shape[-1]))
+    return _reshape(x, (math.prod(shape[:-1]), shape[-1]))
 
 
 @composite

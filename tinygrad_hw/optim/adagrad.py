@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..kernels import update
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Parameters, direction
+from .optimizer import Change, Group, Optimizer, Parameters, direction
 
 
 class Adagrad(Optimizer):
@@ -38,12 +38,12 @@ class Adagrad(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, p: Tensor, group: Group) -> None:
+    def _change(self, p: Tensor, group: Group) -> Change:
         t = self._count(p)
         self._buffer(p, "sum", group["initial_accumulator_value"])
         lr = group["lr"] / (1 + (t - 1) * group["lr_decay"])
         numbers = direction(group), group["weight_decay"], lr, group["eps"]
-        self._launch(update.adagrad, p, ("sum",), *numbers)
+        return update.adagrad, ("sum",), numbers
 
 
 class RMSprop(Optimizer):
@@ -82,7 +82,7 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, p: Tensor, group: Group) -> None:
+    def _change(self, p: Tensor, group: Group) -> Change:
         self._count(p)
         alpha, momentum = group["alpha"], group["momentum"]
         kernel, buffers = _RMSPROP[bool(group["centered"]), momentum > 0]
@@ -94,7 +94,7 @@ class RMSprop(Optimizer):
             1 - alpha,
             group["eps"],
         )
-        self._launch(kernel, p, buffers, *numbers, *([momentum] if momentum > 0 else []))
+        return kernel, buffers, (*numbers, *([momentum] if momentum > 0 else []))
 
 
 #: Kernel and state by (centered, with momentum).
@@ -137,8 +137,8 @@ class Adadelta(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, p: Tensor, group: Group) -> None:
+    def _change(self, p: Tensor, group: Group) -> Change:
         self._count(p)
         rho = group["rho"]
         numbers = direction(group), group["weight_decay"], group["lr"], rho, 1 - rho, group["eps"]
-        self._launch(update.adadelta, p, ("square_avg", "acc_delta"), *numbers)
+        return update.adadelta, ("square_avg", "acc_delta"), numbers

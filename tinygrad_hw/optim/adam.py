@@ -7,7 +7,7 @@ from typing import Any
 
 from ..kernels import update
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Parameters, decay, direction
+from .optimizer import Change, Group, Optimizer, Parameters, decay, direction
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -57,16 +57,15 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, p: Tensor, group: Group) -> None:
+    def _change(self, p: Tensor, group: Group) -> Change:
         t = self._count(p)
         beta1, _, beta2, _ = weights = _weights(group)
         lr = group["lr"] / (1 - beta1**t)
         scale = 1 / math.sqrt(1 - beta2**t)
         numbers = direction(group), *decay(group), lr, *weights, scale, group["eps"]
         if group["amsgrad"]:
-            self._launch(update.adam_amsgrad, p, (*_MOMENTS, "max_exp_avg_sq"), *numbers)
-        else:
-            self._launch(update.adam, p, _MOMENTS, *numbers)
+            return update.adam_amsgrad, (*_MOMENTS, "max_exp_avg_sq"), numbers
+        return update.adam, _MOMENTS, numbers
 
 
 class AdamW(Adam):
@@ -131,12 +130,12 @@ class Adamax(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, p: Tensor, group: Group) -> None:
+    def _change(self, p: Tensor, group: Group) -> Change:
         t = self._count(p)
         beta1, fresh1, beta2, _ = _weights(group)
         lr = group["lr"] / (1 - beta1**t)
         numbers = direction(group), group["weight_decay"], lr, beta1, fresh1, beta2, group["eps"]
-        self._launch(update.adamax, p, ("exp_avg", "exp_inf"), *numbers)
+        return update.adamax, ("exp_avg", "exp_inf"), numbers
 
 
 class NAdam(Optimizer):
@@ -174,7 +173,7 @@ class NAdam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, p: Tensor, group: Group) -> None:
+    def _change(self, p: Tensor, group: Group) -> Change:
         t = self._count(p)
         state = self.state[p]
         beta1, _, beta2, _ = weights = _weights(group)
@@ -186,7 +185,7 @@ class NAdam(Optimizer):
         ahead = group["lr"] * mu_next / (1 - product * mu_next)
         scale = 1 / math.sqrt(1 - beta2**t)
         numbers = direction(group), *decay(group), now, ahead, *weights, scale, group["eps"]
-        self._launch(update.nadam, p, _MOMENTS, *numbers)
+        return update.nadam, _MOMENTS, numbers
 
 
 class RAdam(Optimizer):
@@ -223,7 +222,7 @@ class RAdam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, p: Tensor, group: Group) -> None:
+    def _change(self, p: Tensor, group: Group) -> Change:
         t = self._count(p)
         beta1, _, beta2, _ = weights = _weights(group)
         lr = group["lr"] / (1 - beta1**t)
@@ -238,6 +237,5 @@ class RAdam(Optimizer):
             )
             scale = 1 / math.sqrt(correction)
             eps = group["eps"] * scale
-        self._launch(
-            update.adam, p, _MOMENTS, direction(group), *decay(group), lr, *weights, scale, eps
-        )
+        numbers = direction(group), *decay(group), lr, *weights, scale, eps
+        return update.adam, _MOMENTS, numbers

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import enable_grad
+from ..kernels import recording
 from ..tensor import Tensor
 from .line_search import Point, strong_wolfe
 from .optimizer import Group, Optimizer, Parameters
@@ -70,6 +71,9 @@ class LBFGS(Optimizer):
 
         Returns the first loss. Raises: TypeError without a closure.
         """
+        recording.refuse(
+            "LBFGS.step", "It decides by the loss how often to evaluate it: leave it outside."
+        )
         if closure is None:
             raise TypeError(
                 "LBFGS.step: expected a closure, got none\n"

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..autograd import enable_grad
-from ..errors import DTypeError, ShapeError
+from ..errors import CaptureError, DTypeError, ShapeError
+from ..kernels import recording, update
+from ..kernels.jit import Kernel
 from ..tensor import Tensor
 
 Group = dict[str, Any]
+#: A kernel, the names of the state that it changes beside the parameter, and its numbers.
+Change = tuple[Kernel, tuple[str, ...], tuple[float, ...]]
 Parameters = Iterable[Tensor] | Iterable[Group]
 
 
@@ -63,7 +67,7 @@ class Optimizer:
     their numbers may be changed between steps, and that is how schedules work. ``state[p]`` holds
     what the method remembers of a parameter: Tensors shaped like it, and numbers.
 
-    An optimizer defines ``_update``, the change of one parameter.
+    An optimizer defines ``_change``: the kernel, state and numbers of one parameter's step.
 
     Raises: TypeError (not a Tensor), DTypeError (not floating point), ValueError (no parameters,
     one given twice, one that is not a leaf, a hyper-parameter out of its range).
@@ -73,8 +77,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
-        self._numbers: tuple[np.dtype, tuple[float, ...]] | None = None
-        self._scalars: list[np.floating] = []
+        self._scalars: dict[tuple, list[np.floating]] = {}
         if isinstance(params, Tensor):
             raise TypeError(
                 f"{self._name}: expected an iterable of Tensors or dicts, got a Tensor\n"
@@ -113,6 +116,7 @@ class Optimizer:
         group = {**self.defaults, **param_group, "params": params}
         self._check_group(group)
         self.param_groups.append(group)
+        recording.changed()
 
     def _check_parameter(self, p: Any) -> None:
         if not isinstance(p, Tensor):
@@ -145,8 +149,7 @@ class Optimizer:
                     continue
                 if p.grad.requires_grad:
                     p.grad = p.grad.detach()
-                p.grad._array.fill(0)
-                p.grad._bump("zero_grad")
+                p.grad.zero_()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters with gradients; returns ``closure()``, run first with grad enabled.
@@ -158,17 +161,34 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        work = [
-            (p, group) for group in self.param_groups for p in group["params"] if p.grad is not None
-        ]
-        for p, _ in work:
-            self._gradient(p)
-        for p, group in work:
-            self._update(p, group)
+        if recording.current is not None:
+            self._record(recording.current)
+            return loss
+        work: dict[tuple, list[int]] = {}
+        changed = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p._grad is not None:
+                    changed.append((p, group, self._gradient(p)))
+        for p, group, gradient in changed:
+            kernel, names, numbers = self._change(p, group)
+            arrays = self._arrays(p, names, gradient)
+            if arrays is None:
+                self._update_copies(p, kernel, names, gradient, numbers)
+            else:
+                row = work.setdefault((kernel, len(names), p._array.dtype, numbers), [])
+                row += [p._array.size, *map(id, arrays)]
+        for (kernel, buffers, dtype, numbers), row in work.items():
+            many = update.together(kernel, buffers + 2)
+            table = np.array(row, np.int64).reshape(-1, buffers + 3)
+            many(table, *self._cast(dtype, numbers))
+        name = f"{self._name}.step"
+        for p, _, _ in changed:
+            p._bump(name)
         return loss
 
-    def _update(self, p: Tensor, group: Group) -> None:
-        """Change ``p`` and ``state[p]`` in place along ``p.grad``."""
+    def _change(self, p: Tensor, group: Group) -> Change:
+        """The next step of ``p``: ``kernel(p, *state[p][names], p.grad, *numbers)``, counted in ``state[p]``."""
         raise NotImplementedError(f"{self._name} does not define its update")
 
     def _gradient(self, p: Tensor) -> np.ndarray:
@@ -200,28 +220,113 @@ class Optimizer:
             state[name] = Tensor._wrap(np.full(p._array.shape, value, p._array.dtype))
         return state[name]
 
-    def _launch(
-        self, kernel: Callable[..., None], p: Tensor, names: tuple[str, ...], *numbers: float
-    ) -> None:
-        """Run ``kernel(p, grad, *buffers, *numbers)`` over 1-d views, numbers in ``p``'s dtype."""
-        a = p._array
-        flat = [a.ravel(), self._gradient(p).ravel()]
+    def _arrays(self, p: Tensor, names: tuple[str, ...], gradient: np.ndarray) -> list | None:
+        """``p``, its state and its gradient as a kernel takes them; None unless they are contiguous."""
+        array = p._array
+        arrays = [array]
         for name in names:
             b = self._buffer(p, name)._array
-            if b.shape != a.shape:
+            if b.shape != array.shape:
                 raise ShapeError(
-                    f"{self._name}.step: expected {name!r} of its parameter's shape {a.shape}, "
+                    f"{self._name}.step: expected {name!r} of its parameter's shape {array.shape}, "
                     f"got {b.shape}"
                 )
-            flat.append(b.reshape(-1))
-        if (a.dtype, numbers) != self._numbers:
-            # A cast takes 0.3 µs, and most parameters of a step have all numbers in common.
-            self._numbers = a.dtype, numbers
-            self._scalars = [*map(a.dtype.type, numbers)]
-        kernel(*flat, *self._scalars)
-        if not a.flags.c_contiguous:  # ravel made a copy
-            a[...] = flat[0].reshape(a.shape)
-        p._bump(f"{self._name}.step")
+            arrays.append(b)
+        arrays.append(gradient)
+        for a in arrays:
+            if not a.flags.c_contiguous:
+                return None
+        return arrays
+
+    def _update_copies(
+        self,
+        p: Tensor,
+        kernel: Kernel,
+        names: tuple[str, ...],
+        gradient: np.ndarray,
+        numbers: tuple,
+    ) -> None:
+        """The step of a parameter whose elements do not lie in order, on copies."""
+        targets = [p._array, *[self._buffer(p, name)._array for name in names]]
+        copies = [np.array(a, order="C") for a in (*targets, gradient)]
+        kernel(*[a.reshape(-1) for a in copies], *self._cast(p._array.dtype, numbers))
+        for target, copy in zip(targets, copies, strict=False):
+            target[...] = copy
+
+    def _cast(self, dtype: np.dtype, numbers: tuple) -> list[np.floating]:
+        """``numbers`` in ``dtype``. A cast takes 0.3 µs, and most steps use the numbers of the last one."""
+        found = self._scalars.get((dtype, numbers))
+        if found is None:
+            if len(self._scalars) > 8:
+                self._scalars.clear()
+            found = self._scalars[dtype, numbers] = [*map(dtype.type, numbers)]
+        return found
+
+    def _record(self, recorder: recording.Recorder) -> None:
+        """The step as launches, and what gives them the numbers of the moment at each replay."""
+        recorder.guard(
+            self, lambda: (id(self.state), [list(map(id, g["params"])) for g in self.param_groups])
+        )
+        before = {p: dict(values) for p, values in self.state.items()}
+        recorder.undo_calls.append(lambda: self._restore(before))
+        work = [
+            (p, group, self._gradient(p))
+            for group in self.param_groups
+            for p in group["params"]
+            if p.grad is not None
+        ]
+        alike: dict[tuple, list] = {}
+        for p, group, gradient in work:
+            recorder.adopt(p)
+            counts = self._counts(p)
+            kernel, names, numbers = self._change(p, group)
+            arrays = self._arrays(p, names, gradient)
+            if arrays is None:
+                recording.refuse(
+                    "a parameter whose elements do not lie in order", "Make it contiguous."
+                )
+            for name in names:
+                recorder.adopt(self.state[p][name])
+            kernel(*[a.reshape(-1) for a in arrays], *self._cast(p._array.dtype, numbers))
+            recorder.changes(p, f"{self._name}.step")
+            key = id(group), kernel, p._array.dtype, counts, numbers
+            alike.setdefault(key, [group, kernel, []])[2].append((p, recorder.items[-1]))
+        for group, kernel, members in alike.values():
+            recorder.hosts.append(self._follow(group, kernel, members))
+
+    def _counts(self, p: Tensor) -> tuple:
+        """What ``state[p]`` holds beside arrays: parameters for which it is equal stay in step."""
+        return tuple((k, v) for k, v in self.state[p].items() if not isinstance(v, Tensor))
+
+    def _restore(self, before: dict[Tensor, dict]) -> None:
+        self.state.clear()
+        self.state.update(before)
+
+    def _follow(self, group: Group, kernel: Kernel, members: list) -> Callable[[Any], None]:
+        """What brings the launches of ``members``, which are alike, up to date before a replay."""
+        first, launches = members[0][0], [launch for _, launch in members]
+        others = [self.state[p] for p, _ in members[1:]]
+        state = self.state[first]
+        last: tuple = ()
+
+        def refresh(program: Any) -> None:
+            nonlocal last
+            now, _, numbers = self._change(first, group)
+            if now is not kernel:
+                raise CaptureError(
+                    f"{self._name}.step: its hyper-parameters now mean another update than was recorded\n"
+                    "Call reset() on the compiled step."
+                )
+            if others:
+                for name, value in state.items():
+                    if not isinstance(value, Tensor):
+                        for other in others:
+                            other[name] = value
+            if numbers != last:
+                last = numbers
+                program.set_numbers(launches, numbers)
+
+        return refresh
 
     def state_dict(self) -> dict[str, Any]:
         """``{"state": {index: …}, "param_groups": […]}``, parameters numbered over all groups.
@@ -276,6 +381,7 @@ class Optimizer:
             state[p] = {name: self._copy(where, name, v, p) for name, v in values.items()}
         self.param_groups = groups
         self.state = state
+        recording.changed()
 
     def _copy(self, where: str, name: str, value: Any, p: Tensor) -> Any:
         """A copy of one saved value, Tensors cast to the dtype of ``p``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..kernels import update
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Parameters, direction
+from .optimizer import Change, Group, Optimizer, Parameters, direction
 
 
 class SGD(Optimizer):
@@ -48,16 +48,18 @@ class SGD(Optimizer):
                 f"got momentum {group['momentum']!r} and dampening {group['dampening']!r}"
             )
 
-    def _update(self, p: Tensor, group: Group) -> None:
+    def _change(self, p: Tensor, group: Group) -> Change:
         momentum = group["momentum"]
         common = direction(group), group["weight_decay"], group["lr"]
         if momentum == 0:
-            self._launch(update.sgd, p, (), *common)
-            return
+            return update.sgd, (), common
         fresh = 1 - group["dampening"] if "momentum_buffer" in self.state[p] else 1
         direct, lagged = (1, momentum) if group["nesterov"] else (0, 1)
-        numbers = *common, momentum, fresh, direct, lagged
-        self._launch(update.sgd_momentum, p, ("momentum_buffer",), *numbers)
+        return (
+            update.sgd_momentum,
+            ("momentum_buffer",),
+            (*common, momentum, fresh, direct, lagged),
+        )
 
 
 class Rprop(Optimizer):
@@ -85,8 +87,8 @@ class Rprop(Optimizer):
         defaults = {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize}
         super().__init__(params, defaults)
 
-    def _update(self, p: Tensor, group: Group) -> None:
+    def _change(self, p: Tensor, group: Group) -> Change:
         self._count(p)
         self._buffer(p, "step_size", group["lr"])
         numbers = direction(group), *group["etas"], *group["step_sizes"]
-        self._launch(update.rprop, p, ("prev", "step_size"), *numbers)
+        return update.rprop, ("prev", "step_size"), numbers

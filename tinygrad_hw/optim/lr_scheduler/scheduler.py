@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+import functools
+from collections.abc import Callable
+from copy import copy, deepcopy
 from typing import Any
 
+from ...kernels import recording
 from ..optimizer import Optimizer
 
 
@@ -22,6 +25,10 @@ class LRScheduler:
     Raises: TypeError when ``optimizer`` is not one, KeyError when a group to go on with lacks
     ``"initial_lr"``.
     """
+
+    def __init_subclass__(cls) -> None:
+        if "step" in vars(cls):
+            cls.step = _followed(cls.step)  # type: ignore[method-assign]
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self._take(optimizer)
@@ -83,6 +90,21 @@ class LRScheduler:
         self.last_epoch += 1
         self._set(self.get_lr())
 
+    def _undo(self) -> Callable[[], None]:
+        """What takes back all that happens from here on."""
+        groups = [(group, dict(group)) for group in self.optimizer.param_groups]
+        own = {k: copy(v) for k, v in vars(self).items()}
+        inner = [s._undo() for s in getattr(self, "_schedulers", [])]
+
+        def undo() -> None:
+            for group, values in groups:
+                group.update(values)
+            vars(self).update(own)
+            for take_back in inner:
+                take_back()
+
+        return undo
+
     def _set(self, rates: list[float]) -> None:
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = lr
@@ -113,6 +135,29 @@ class LRScheduler:
             )
         for name, value in state_dict.items():
             setattr(self, name, _restored(getattr(self, name), value))
+
+
+def _followed(step: Callable[..., None]) -> Callable[..., None]:
+    """``step``, which a step that is being recorded does again at each replay."""
+
+    @functools.wraps(step)
+    def run(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
+        recorder = recording.current
+        if recorder is None or recorder.hosting:
+            step(self, *args, **kwargs)
+            return
+        recorder.undo_calls.append(self._undo())
+        recorder.hosting = True  # what it calls in turn is part of it
+        try:
+            step(self, *args, **kwargs)
+        finally:
+            recorder.hosting = False
+        recorder.hosts.append(lambda program: step(self, *args, **kwargs))
+
+    return run
+
+
+LRScheduler.step = _followed(LRScheduler.step)  # type: ignore[method-assign]
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,248 @@
+"""A recorded step as data: native launches, the memory they share, and what Python does between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import CaptureError, KernelError
+from ..kernels.recording import Call, Launch, Recorder, arrays_in, root_of
+from .launch import entry, kind_of, replay, words_of
+from .memory import arrange
+
+_ALIGNMENT = 64
+
+
+def address(array: np.ndarray) -> int:
+    """Where the array's first element lies."""
+    return array.__array_interface__["data"][0]
+
+
+class Program:
+    """A step that can be run again on other arguments of the shapes it was recorded with.
+
+    ``launches[i]`` is called through ``entries[i]`` with the words from ``starts[i]`` on. Temporary arrays share one
+    block of memory, each from its first use to its last. ``inputs`` are the arrays that stood for the arguments: words
+    that point into them are moved to the arrays of each call.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        inputs: list[np.ndarray],
+        kept: list[np.ndarray],
+        results: list[np.ndarray],
+    ) -> None:
+        self.inputs = inputs
+        self.hosts: list[Callable[[Program], Any]] = recorder.hosts
+        self.first_calls: list[Call] = []
+        items = self._ordered(recorder)
+        kept_ids = {id(root_of(a)) for a in kept}
+        self._place(recorder, items, kept_ids, results)
+        self.launches: list[Launch] = []
+        #: What runs in order: (first, last) of a stretch of launches, or a call.
+        self.parts: list[tuple[int, int] | Call] = []
+        for item in items:
+            if isinstance(item, Launch):
+                if self.parts and isinstance(self.parts[-1], tuple):
+                    self.parts[-1] = self.parts[-1][0], self.parts[-1][1] + 1
+                else:
+                    self.parts.append((len(self.launches), len(self.launches) + 1))
+                self.launches.append(item)
+            else:
+                self.parts.append(self._moved_call(item))
+        self.first_calls = [self._moved_call(c) for c in self.first_calls]
+        self._write_words()
+        self._keep = recorder
+
+    def _ordered(self, recorder: Recorder) -> list[Launch | Call]:
+        """The items that remain in their order: random numbers are drawn first, constants stay as they are."""
+        written = set()
+        for item in recorder.items:
+            written.update(_written(item))
+        items: list[Launch | Call] = []
+        for item in recorder.items:
+            if isinstance(item, Call) and not item.args:
+                self.first_calls.append(item)
+            elif isinstance(item, Call) and item.name == "constant":
+                if id(root_of(item.args[0])) in written:
+                    items.append(item)
+            else:
+                items.append(item)
+        return items
+
+    def _place(
+        self, recorder: Recorder, items: list, kept: set[int], results: list[np.ndarray]
+    ) -> None:
+        """Give each temporary array its place in the block, by when it is used."""
+        end = len(items)
+        roots: dict[int, np.ndarray] = {}
+        span: dict[int, list[int]] = {}
+
+        def use(array: np.ndarray, when: int) -> None:
+            root = root_of(array)
+            key = id(root)
+            if key in recorder.made and key not in recorder.state and key not in kept:
+                roots[key] = root
+                if key in span:
+                    span[key][1] = when
+                else:
+                    span[key] = [when, when]
+
+        for c in self.first_calls:
+            for a in arrays_in(c.result):
+                use(a, -1)
+        for when, item in enumerate(items):
+            for a in arrays_in(item.args):
+                use(a, when)
+            if isinstance(item, Call):
+                for a in arrays_in(item.result):
+                    use(a, when)
+        for a in results:
+            use(a, end)
+        sizes = [-(-root.nbytes // _ALIGNMENT) * _ALIGNMENT for root in roots.values()]
+        offsets, total = arrange(sizes, list(span.values()))
+        self.temporary_bytes = sum(sizes)
+        self.block_bytes = total
+        self.block = np.zeros(total + _ALIGNMENT, np.uint8)
+        base = -address(self.block) % _ALIGNMENT
+        self._offset = {key: base + o for key, o in zip(roots, offsets, strict=True)}
+        self._start = address(self.block)
+
+    def address_of(self, array: np.ndarray) -> int:
+        """Where the array's first element lies in the program."""
+        root = root_of(array)
+        offset = self._offset.get(id(root))
+        if offset is None:
+            return address(array)
+        return self._start + offset + address(array) - address(root)
+
+    def moved(self, value: Any) -> Any:
+        """A recorded array as it lies in the program; so with arrays in tuples and lists."""
+        if isinstance(value, np.ndarray):
+            root = root_of(value)
+            offset = self._offset.get(id(root))
+            if offset is None:
+                return value
+            at = offset + address(value) - address(root)
+            return np.ndarray(value.shape, value.dtype, self.block, at, value.strides)
+        if type(value) in (tuple, list):
+            return type(value)([self.moved(v) for v in value])
+        return value
+
+    def _moved_call(self, call: Call) -> Call:
+        return Call(call.function, self.moved(call.args), self.moved(call.result), call.name)
+
+    def _write_words(self) -> None:
+        owners = {id(root_of(a)): i for i, a in enumerate(self.inputs)}
+        words: list[int] = []
+        starts, entries, moves = [], [], []
+        #: Where the numbers of a launch stand, by the launch's id: the words after its last array.
+        self.numbers: dict[int, tuple[int, int]] = {}
+        for launch in self.launches:
+            entries.append(entry(launch.kernel, [kind_of(a) for a in launch.args]))
+            starts.append(len(words))
+            first_number = len(words)
+            for a in launch.args:
+                if isinstance(a, np.ndarray):
+                    owner = owners.get(id(root_of(a)))
+                    if owner is not None:
+                        moves.append((len(words), owner, address(a) - address(self.inputs[owner])))
+                    words += [self.address_of(a), *a.shape]
+                    first_number = len(words)
+                else:
+                    words += words_of(a)
+            self.numbers[id(launch)] = first_number, len(words)
+        self.words = np.array(words, np.int64)
+        self.entries = np.array(entries, np.int64)
+        self.starts = starts
+        self.rows = address(self.words) + 8 * np.array(starts, np.int64)
+        self.moves = np.array(moves, np.int64).reshape(-1, 3)
+        self.ids = np.array([id(a) for a in self.inputs], np.int64)
+        tables = self.entries, self.rows, self.words, self.ids, self.moves
+        self._block = np.array([*map(address, tables), len(self.moves)], np.int64)
+        self._control = address(self._block)
+        self._replay = replay()
+        whole = len(self.launches)
+        self._native = self.parts == [(0, whole)] and not self.first_calls
+
+    def set_numbers(self, launches: list[Launch], numbers: tuple) -> None:
+        """Give ``launches``, which are alike, other numbers (their arguments after the arrays)."""
+        dtype = launches[0].args[0].dtype.type
+        values = np.array([float(dtype(n)) for n in numbers]).view(np.int64)
+        for launch in launches:
+            first, last = self.numbers[id(launch)]
+            self.words[first:last] = values
+
+    def run(self, arguments: list[np.ndarray]) -> None:
+        """Do the step on ``arguments``, contiguous arrays shaped as those of the recording."""
+        ids = self.ids
+        for i, a in enumerate(arguments):
+            ids[i] = id(a)
+        for host in self.hosts:
+            host(self)
+        if self._native:
+            stopped = self._replay(self._control, 0, len(self.launches))
+            if stopped >= 0:
+                self._fail(stopped, arguments)
+            return
+        for call in self.first_calls:
+            _do(call)
+        for part in self.parts:
+            if part.__class__ is tuple:
+                stopped = self._replay(self._control, *part)
+                if stopped >= 0:
+                    self._fail(stopped, arguments)
+            else:
+                for a, b in self._inputs_used(part, arguments):
+                    np.copyto(a, b)
+                _do(part)
+
+    def _inputs_used(self, call: Call, arguments: list[np.ndarray]):
+        """A call reads arguments where they were recorded: pairs of those arrays and the present ones."""
+        roots = {id(root_of(a)) for a in arrays_in(call.args)}
+        return [
+            (a, b)
+            for a, b in zip(self.inputs, arguments, strict=True)
+            if id(root_of(a)) in roots and a is not b
+        ]
+
+    def _fail(self, stopped: int, arguments: list[np.ndarray]) -> None:
+        """Raise the error that the operator raises for what launch number ``stopped`` found."""
+        launch = self.launches[stopped]
+        if launch.origin is not None:
+            function, args = launch.origin
+            for a, b in zip(self.inputs, arguments, strict=True):
+                np.copyto(a, b)
+            function(*self.moved(args))
+        raise KernelError(
+            f"{launch.name}: its kernel {launch.kernel.name} found its operands wrong"
+        )
+
+
+def _written(item: Launch | Call) -> list[int]:
+    """The ids of what owns the memory that an item writes to."""
+    if isinstance(item, Launch):
+        return [id(root_of(a)) for a in arrays_in(item.args[: item.kernel.outputs])]
+    if item.result is None:
+        return [] if item.name == "constant" else [id(root_of(item.args[0]))]
+    return [id(root_of(a)) for a in arrays_in(item.result)]
+
+
+def _do(call: Call) -> None:
+    value = call.function(*call.args)
+    if call.result is None:
+        return
+    for old, new in zip(arrays_in(call.result), _arrays(value), strict=True):
+        if old.shape != new.shape:
+            raise CaptureError(
+                f"compile: {call.name} now gives shape {new.shape}, recorded was {old.shape}\n"
+                "A result whose shape depends on values has no place inside a compiled step."
+            )
+        np.copyto(old, new)
+
+
+def _arrays(value: Any):
+    return arrays_in(value if isinstance(value, tuple | list | np.ndarray) else np.asarray(value))

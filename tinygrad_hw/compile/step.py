@@ -1,0 +1,357 @@
+"""``compile``: a training step as one native program.
+
+The first call with arguments of new shapes runs the step as it stands while every computation on arrays is noted;
+further calls do the same computations on the new arguments. Operators, rules and optimizers are the eager ones:
+nothing is defined a second time, so a compiled step computes what the step computes.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import graph
+from ..errors import CaptureError
+from ..kernels import recording
+from ..kernels.recording import Recorder
+from ..tensor import Tensor
+from .program import Program
+
+#: Programs that one compiled step keeps; the one used longest ago goes first.
+KEPT = 64
+
+
+def _map(function: Callable[[Any], Any], value: Any) -> Any:
+    """``function`` of every leaf of nested tuples, lists and dicts."""
+    if isinstance(value, dict):
+        return {k: _map(function, v) for k, v in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*[_map(function, v) for v in value])
+    if isinstance(value, tuple | list):
+        return type(value)([_map(function, v) for v in value])
+    return function(value)
+
+
+def _leaves(value: Any, found: list) -> list:
+    _map(found.append, value)
+    return found
+
+
+class _Recorded:
+    """A program with what it returns, which gradients it leaves, and what has to be as it was."""
+
+    def __init__(self, recorder: Recorder, places: list, flat: bool, result: Any) -> None:
+        place = {id(p): i for i, p in enumerate(places)}
+        gradients = [(t, t._grad) for t, _, _ in recorder.grads.values()]
+        self.gradients = [(t, g) for t, g in gradients if id(t) not in place]
+        self.argument_gradients = [(place[id(t)], g) for t, g in gradients if id(t) in place]
+        self.entry = [
+            (t, g, None if g is None else g._array)
+            for t, g, read in recorder.grads.values()
+            if read and id(t) not in place
+        ]
+        self.changed = [pair for key, pair in recorder.bumped.items() if key not in place]
+        self.changed_arguments = [
+            (place[key], n) for key, (_, n) in recorder.bumped.items() if key in place
+        ]
+        self.tensors = [
+            (t, a, t._requires_grad) for t, a in recorder.tensors.values() if id(t) not in place
+        ]
+        self.guards = list(recorder.guards.values())
+        self.seen = recording.changes
+        self.enabled = graph.mode.enabled
+        # For the short way of a call with Tensors alone; nothing has a thousand arguments.
+        self.signature: list = [()] * 1000
+        if flat:
+            self.signature = [(p._array.shape, p._array.dtype, p._requires_grad) for p in places]
+        self.result = result
+        tensors = [t for t in _leaves(result, []) if isinstance(t, Tensor)]
+        kept = [g._array for _, g in gradients if g is not None]
+        inputs = [p._array if isinstance(p, Tensor) else p for p in places]
+        self.program = Program(recorder, inputs, kept, [t._array for t in tensors])
+        self.outputs = {
+            id(t): self.program.moved(t._array)
+            for t in tensors
+            if id(t._array) not in {id(a) for a in kept}
+        }
+        self.simple = self.outputs.get(id(result)) if isinstance(result, Tensor) else None
+        self.place = place
+
+    def fitting(self, args: tuple) -> list[np.ndarray] | None:
+        """The arguments' arrays where all are Tensors as they were at the recording; None to look more closely."""
+        if len(args) != len(self.signature) or graph.mode.enabled is not self.enabled:
+            return None
+        arrays = []
+        for a, (shape, dtype, requires_grad) in zip(args, self.signature, strict=True):
+            if a.__class__ is not Tensor:
+                return None
+            array = a._array
+            if (
+                array.shape != shape
+                or array.dtype is not dtype
+                or a._requires_grad is not requires_grad
+                or not array.flags.carray
+            ):
+                return None
+            arrays.append(array)
+        return arrays
+
+    def holds(self) -> bool:
+        """Whether parameters, modes and gradients are those that were recorded."""
+        if self.seen != recording.changes:
+            if not all(look() == was for look, was in self.guards):
+                return False
+            if not all(t._array is a and t._requires_grad == r for t, a, r in self.tensors):
+                return False
+            self.seen = recording.changes
+        for t, grad, array in self.entry:
+            if t._grad is not grad or (grad is not None and grad._array is not array):
+                return False
+        return True
+
+    def run(self, arguments: list[np.ndarray], originals: list | tuple) -> Any:
+        self.program.run(arguments)
+        for tensor, grad in self.gradients:
+            tensor._grad = grad
+        for tensor, name in self.changed:
+            version = tensor._version
+            version[0] += 1
+            version[1] = name
+        for i, grad in self.argument_gradients:
+            originals[i]._grad = None if grad is None else Tensor._wrap(grad._array.copy())
+        for i, name in self.changed_arguments:
+            if isinstance(originals[i], Tensor):
+                originals[i]._bump(name)
+        if self.simple is not None:
+            return Tensor._wrap(self.simple.copy())
+        return _map(lambda v: self._returned(v, originals), self.result)
+
+    def _returned(self, value: Any, originals: list) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) in self.place:
+            return originals[self.place[id(value)]]
+        array = self.outputs.get(id(value))
+        return value if array is None else Tensor._wrap(array.copy())
+
+
+class CompiledStep:
+    """What ``compile`` returns: call it as the step itself."""
+
+    def __init__(self, step: Callable[..., Any], fullgraph: bool = False) -> None:
+        self.step = step
+        self.fullgraph = fullgraph
+        self._programs: dict[tuple, list[_Recorded]] = {}
+        self._last: _Recorded | None = None
+        self._recordings = 0
+        self._seconds = 0.0
+        functools.update_wrapper(self, step)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        last = self._last
+        if last is not None and not kwargs:
+            arrays = last.fitting(args)
+            if arrays is not None and last.holds():
+                return last.run(arrays, args)
+        key: list[Any] = [graph.mode.enabled]
+        arrays = []
+        originals: list[Any] = []
+
+        def note(a: Any) -> None:
+            if isinstance(a, Tensor):
+                array = a._array
+                key.append((array.shape, array.dtype, a._requires_grad))
+            elif isinstance(a, np.ndarray):
+                array = a
+                key.append((array.shape, array.dtype))
+            else:
+                key.append((type(a), a))
+                return
+            arrays.append(array if array.flags.carray else np.array(array, order="C"))
+            originals.append(a)
+
+        for a in args:
+            if a.__class__ is Tensor:
+                array = a._array
+                key.append((array.shape, array.dtype, a._requires_grad))
+                arrays.append(array if array.flags.carray else np.array(array, order="C"))
+                originals.append(a)
+            elif isinstance(a, tuple | list | dict):
+                key.append((type(a), len(a), *(a if isinstance(a, dict) else ())))
+                _map(note, a)
+            else:
+                note(a)
+        if kwargs:
+            key.append(tuple(kwargs))
+            _map(note, kwargs)
+        try:
+            found = self._programs.get(tuple(key), ())
+        except TypeError:
+            raise CaptureError(
+                f"compile: expected tensors, arrays and hashable values as arguments of {self.__name__}"
+            ) from None
+        for recorded in found:
+            if recorded.holds():
+                self._last = recorded
+                return recorded.run(arrays, originals)
+        return self._record(tuple(key), originals, args, kwargs)
+
+    def _record(self, key: tuple, originals: list, args: tuple, kwargs: dict) -> Any:
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+            return self.step(*args, **kwargs)
+        start = time.perf_counter()
+        recorder = Recorder(self.fullgraph)
+        places: list[Any] = []
+
+        def stand_in(a: Any) -> Any:
+            """A copy for the recording, so that what reaches an argument's memory reaches it as the argument."""
+            if isinstance(a, Tensor):
+                if a._node is not None:
+                    raise CaptureError(
+                        "compile: expected arguments without history, got the result of an operation\n"
+                        "Detach it, or compute it within the step."
+                    )
+                b: Any = Tensor._wrap(np.array(a._array, order="C"))
+                b._requires_grad = a._requires_grad
+                b._grad = a._grad
+                recorder.know(b._array)
+            elif isinstance(a, np.ndarray):
+                b = np.array(a, order="C")
+                recorder.know(b)
+            else:
+                return a
+            places.append(b)
+            return b
+
+        args, kwargs = _map(stand_in, args), _map(stand_in, kwargs)
+        try:
+            with recording.recording(recorder):
+                result = self.step(*args, **kwargs)
+            for t in _leaves(result, []):
+                self._check_result(recorder, t)
+            flat = (
+                not kwargs and len(args) == len(places) and all(p.__class__ is Tensor for p in args)
+            )
+            recorded = _Recorded(recorder, places, flat, result)
+        except BaseException:
+            recorder.roll_back()
+            recording.changed()
+            raise
+        self._give_back(recorder, places, originals)
+        programs = self._programs.setdefault(key, [])
+        programs.insert(0, recorded)
+        while sum(map(len, self._programs.values())) > KEPT:
+            oldest = next(iter(self._programs))
+            self._programs[oldest].pop()
+            if not self._programs[oldest]:
+                del self._programs[oldest]
+        self._last = recorded
+        self._recordings += 1
+        self._seconds += time.perf_counter() - start
+        for i, grad in recorded.argument_gradients:
+            originals[i]._grad = None if grad is None else Tensor._wrap(grad._array.copy())
+        keep = {id(t) for t, _, _ in recorded.tensors}
+        return _map(
+            lambda v: (
+                originals[recorded.place[id(v)]]
+                if id(v) in recorded.place
+                else Tensor._wrap(v._array.copy())
+                if isinstance(v, Tensor) and id(v) not in keep and id(v) in recorded.outputs
+                else v
+            ),
+            result,
+        )
+
+    def _check_result(self, recorder: Recorder, value: Any) -> None:
+        if not isinstance(value, Tensor):
+            if isinstance(value, np.ndarray):
+                raise CaptureError(
+                    "compile: expected the step to return Tensors, got an array\nReturn the Tensor."
+                )
+            return
+        if value._node is not None and value._node not in recorder.passed:
+            raise CaptureError(
+                "compile: the step returns a tensor that requires a gradient, but no backward pass went through it\n"
+                "Call backward() within the step, or return it detached."
+            )
+
+    @staticmethod
+    def _give_back(recorder: Recorder, places: list, originals: list) -> None:
+        """What the step changed in its arguments' stand-ins happens to the arguments."""
+        for stand_in, original in zip(places, originals, strict=True):
+            array = stand_in._array if isinstance(stand_in, Tensor) else stand_in
+            if id(array) in recorder.undo:
+                if isinstance(original, Tensor):
+                    np.copyto(original._array, array)
+                    original._bump("compile")
+                else:
+                    np.copyto(original, array)
+
+    def reset(self) -> None:
+        """Forget all recordings."""
+        self._programs.clear()
+        self._last = None
+
+    @property
+    def program(self) -> Program:
+        """The program used last."""
+        if self._last is None:
+            raise CaptureError(
+                "program: expected a step that has been called, got none recorded yet"
+            )
+        return self._last.program
+
+    def stats(self) -> dict[str, Any]:
+        """How often and how long the step was recorded, and the size of the program used last.
+
+        ``temporary_bytes`` is what its temporaries would take side by side, ``block_bytes`` what they share.
+        """
+        program = None if self._last is None else self._last.program
+        return {
+            "recordings": self._recordings,
+            "programs": sum(map(len, self._programs.values())),
+            "record_seconds": self._seconds,
+            "launches": len(program.launches) if program else 0,
+            "python_calls": sum(not isinstance(p, tuple) for p in program.parts) if program else 0,
+            "temporary_bytes": program.temporary_bytes if program else 0,
+            "block_bytes": program.block_bytes if program else 0,
+        }
+
+    def explain(self, measure: bool = False) -> str:
+        """The program used last as text: its launches in order, their work and their memory.
+
+        With ``measure`` each launch is timed on whatever is in the program's memory, parameters restored afterwards.
+        """
+        from .explain import explain
+
+        return explain(self, measure)
+
+    def __repr__(self) -> str:
+        return (
+            f"<compiled {getattr(self.step, '__name__', self.step)}: {self._recordings} recordings>"
+        )
+
+
+def compile(step: Callable[..., Any] | None = None, *, fullgraph: bool = False) -> Any:
+    """``step`` as a native program, recorded when it is first called with arguments of new shapes or types.
+
+    ``step`` is a whole training or evaluation step: forward, ``backward``, ``optimizer.step``, ``zero_grad``. Use as a
+    function or a decorator. Tensors and arrays among the arguments may differ in value at each call; everything else
+    is taken as constant and recorded anew when it differs, and so are modes, parameters and gradients that
+    the step finds. With ``fullgraph`` an operator without native form is an error, else it is called from Python.
+
+    Python's own side effects happen only while recording. Raises: CaptureError, before anything has changed, for
+    what would be frozen: ``item()``, printing, branching on values, arrays that no recorded operation computed.
+    """
+    if step is None:
+        return functools.partial(compile, fullgraph=fullgraph)
+    if isinstance(step, CompiledStep):
+        return step
+    if not callable(step):
+        raise TypeError(f"compile: expected a function, got {type(step).__name__}")
+    return CompiledStep(step, fullgraph)
