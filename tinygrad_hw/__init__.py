@@ -53,6 +53,7 @@ from .dtypes import (
     uint8,
 )
 from .errors import DataError, DTypeError, GraphError, KernelError, ShapeError, TinygradError
+from .kernels.threads import get_num_threads, set_num_threads
 from .ops import (
     abs,
     add,

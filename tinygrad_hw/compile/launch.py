@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import threads
 from ..kernels.jit import FASTMATH, Kernel, cached
 
 
@@ -157,41 +158,61 @@ def _entry(kernel: Kernel, kinds: tuple[str, ...]) -> Any:
 
 
 #: The words of a control block, by position: how a program stands in memory.
-CONTROL = "entries", "rows", "words", "ids", "moves", "moved"
+CONTROL = "entries", "rows", "firsts", "words", "ids", "moves", "moved"
+
+_REPLAY = """
+def replay(control, pool, first, last):
+{names}
+    if first == 0:
+        for k in range(moved):
+            move = moves + 24 * k
+            array = at(ids + 8 * at(move + 8))
+            put(words + 8 * at(move), at(array + header) + at(move + 16))
+    for i in range(first, last):
+        row, end = at(firsts + 8 * i), at(firsts + 8 * i + 8)
+        if pool != 0 and end - row > 1:
+            share(pool, entries + 8 * row, rows + 8 * row, end - row)
+        else:
+            for j in range(row, end):
+                if call(at(entries + 8 * j), at(rows + 8 * j)) != 0:
+                    return i
+    return -1
+"""
 
 
 @functools.cache
-def replay() -> Callable[[int, int, int], int]:
-    """``replay(control, first, last)``: call entries first … last − 1 with the addresses of their words.
+def replay() -> Callable[[int, int, int, int], int]:
+    """``replay(control, pool, first, last)``: do the launches first … last − 1; a launch is one or more rows of the table.
 
-    ``control`` is the address of a block of addresses (``CONTROL``). Where ``first`` is 0, words that are addresses in
-    the step's arguments are set before: for each (w, i, offset) of ``moves``, words[w] = the address of the elements of
-    the array with the id ids[i], plus offset. Returns −1, or the number of the launch that found something wrong with its
-    operands, which ends the replay.
+    ``control`` is the address of a block of addresses (``CONTROL``), ``pool`` that of the workers' or 0. Where ``first``
+    is 0, words that are addresses in the step's arguments are set before: for each (w, i, offset) of ``moves``,
+    words[w] = the address of the elements of the array with the id ids[i], plus offset. Returns −1, or the number of the
+    launch that found something wrong with its operands, which ends the replay.
     """
-    names = [f" {name} = at(control + {8 * i})\n" for i, name in enumerate(CONTROL)]
-    text = (
-        "def replay(control, first, last):\n" + "".join(names) + " if first == 0:\n"
-        "  for k in range(moved):\n"
-        "   move = moves + 24 * k\n"
-        "   array = at(ids + 8 * at(move + 8))\n"
-        "   put(words + 8 * at(move), at(array + header) + at(move + 16))\n"
-        " for i in range(first, last):\n"
-        "  if call(at(entries + 8 * i), at(rows + 8 * i)) != 0:\n"
-        "   return i\n"
-        " return -1\n"
-    )
+    names = [f"    {name} = at(control + {8 * i})" for i, name in enumerate(CONTROL)]
     native = _intrinsics()
+    atomic = {**threads.intrinsics(), "call": native["call"]}
+    atomic["take"] = _compiled("take", threads.TAKE, atomic)
     # An array's data pointer is its first member after what all Python objects have.
-    header = object.__basicsize__
-    return _compiled("replay", text, {**native, "at": native["word_at"], "header": header})
+    names_used = {
+        "at": native["word_at"], "put": native["put"], "call": native["call"], "header": object.__basicsize__,
+        "share": _compiled("share", threads.SHARE, atomic),
+    }  # fmt: skip
+    return _compiled("replay", _REPLAY.format(names="\n".join(names)), names_used)
+
+
+@functools.cache
+def serve() -> Callable[[int, int], None]:
+    """``serve(pool, spins)``: take parts of launches until nothing has come for that many looks."""
+    atomic = {**threads.intrinsics(), "call": _intrinsics()["call"]}
+    atomic["take"] = _compiled("take", threads.TAKE, atomic)
+    return _compiled("serve", threads.SERVE, atomic)
 
 
 def _compiled(name: str, text: str, names: dict[str, Any]) -> Any:
     import numba
 
     scope: dict[str, Any] = {}
-    names = {k: v for k, v in names.items() if k != "pointers"}
     exec(compile(text, f"<{name}>", "exec"), {**names, "__name__": __name__}, scope)
     function = scope[name]
     function.__module__ = __name__

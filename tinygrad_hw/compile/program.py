@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import CaptureError, KernelError
+from ..kernels import threads
 from ..kernels.recording import Call, Launch, Recorder, arrays_in, root_of
-from .launch import entry, kind_of, replay, words_of
+from ..kernels.threads import get_num_threads
+from .launch import entry, kind_of, replay, serve, words_of
 from .memory import arrange
 
 _ALIGNMENT = 64
@@ -138,33 +140,42 @@ class Program:
     def _write_words(self) -> None:
         owners = {id(root_of(a)): i for i, a in enumerate(self.inputs)}
         words: list[int] = []
-        starts, entries, moves = [], [], []
-        #: Where the numbers of a launch stand, by the launch's id: the words after its last array.
-        self.numbers: dict[int, tuple[int, int]] = {}
+        starts, entries, moves, firsts = [], [], [], [0]
+        #: Where the numbers of a launch's parts stand, by the launch's id: the words after the last array.
+        self.numbers: dict[int, list[tuple[int, int]]] = {}
+        count = get_num_threads()
         for launch in self.launches:
-            entries.append(entry(launch.kernel, [kind_of(a) for a in launch.args]))
-            starts.append(len(words))
-            first_number = len(words)
-            for a in launch.args:
-                if isinstance(a, np.ndarray):
-                    owner = owners.get(id(root_of(a)))
-                    if owner is not None:
-                        moves.append((len(words), owner, address(a) - address(self.inputs[owner])))
-                    words += [self.address_of(a), *a.shape]
-                    first_number = len(words)
-                else:
-                    words += words_of(a)
-            self.numbers[id(launch)] = first_number, len(words)
+            kernel = launch.kernel
+            parts = kernel.split(launch.args, count) if kernel.split and count > 1 else None
+            for args in parts or [launch.args]:
+                entries.append(entry(kernel, [kind_of(a) for a in args]))
+                starts.append(len(words))
+                first_number = len(words)
+                for a in args:
+                    if isinstance(a, np.ndarray):
+                        owner = owners.get(id(root_of(a)))
+                        if owner is not None:
+                            offset = address(a) - address(self.inputs[owner])
+                            moves.append((len(words), owner, offset))
+                        words += [self.address_of(a), *a.shape]
+                        first_number = len(words)
+                    else:
+                        words += words_of(a)
+                self.numbers.setdefault(id(launch), []).append((first_number, len(words)))
+            firsts.append(len(entries))
+        self.shared = len(entries) - len(self.launches)
         self.words = np.array(words, np.int64)
         self.entries = np.array(entries, np.int64)
         self.starts = starts
         self.rows = address(self.words) + 8 * np.array(starts, np.int64)
+        self.firsts = np.array(firsts, np.int64)
         self.moves = np.array(moves, np.int64).reshape(-1, 3)
         self.ids = np.array([id(a) for a in self.inputs], np.int64)
-        tables = self.entries, self.rows, self.words, self.ids, self.moves
-        self._block = np.array([*map(address, tables), len(self.moves)], np.int64)
-        self._control = address(self._block)
+        tables = self.entries, self.rows, self.firsts, self.words, self.ids, self.moves
+        self._control_block = np.array([*map(address, tables), len(self.moves)], np.int64)
+        self._control = address(self._control_block)
         self._replay = replay()
+        self._serve = serve() if self.shared else None
         whole = len(self.launches)
         self._native = self.parts == [(0, whole)] and not self.first_calls
 
@@ -173,8 +184,8 @@ class Program:
         dtype = launches[0].args[0].dtype.type
         values = np.array([float(dtype(n)) for n in numbers]).view(np.int64)
         for launch in launches:
-            first, last = self.numbers[id(launch)]
-            self.words[first:last] = values
+            for first, last in self.numbers[id(launch)]:
+                self.words[first:last] = values
 
     def run(self, arguments: list[np.ndarray]) -> None:
         """Do the step on ``arguments``, contiguous arrays shaped as those of the recording."""
@@ -183,22 +194,35 @@ class Program:
             ids[i] = id(a)
         for host in self.hosts:
             host(self)
+        pool = threads.pool
+        if self.shared and get_num_threads() > 1 and pool.busy.acquire(False):
+            try:
+                if pool.sleeping or pool.workers < get_num_threads() - 1:
+                    pool.wake(get_num_threads() - 1, self._serve)
+                self._run_parts(arguments, pool.address)
+            finally:
+                pool.busy.release()
+        else:
+            self._run_parts(arguments, 0)
+
+    def _run_parts(self, arguments: list[np.ndarray], pool: int) -> None:
+        stopped = -1
         if self._native:
-            stopped = self._replay(self._control, 0, len(self.launches))
-            if stopped >= 0:
-                self._fail(stopped, arguments)
-            return
-        for call in self.first_calls:
-            _do(call)
-        for part in self.parts:
-            if part.__class__ is tuple:
-                stopped = self._replay(self._control, *part)
-                if stopped >= 0:
-                    self._fail(stopped, arguments)
-            else:
-                for a, b in self._inputs_used(part, arguments):
-                    np.copyto(a, b)
-                _do(part)
+            stopped = self._replay(self._control, pool, 0, len(self.launches))
+        else:
+            for call in self.first_calls:
+                _do(call)
+            for part in self.parts:
+                if part.__class__ is tuple:
+                    stopped = self._replay(self._control, pool, *part)
+                    if stopped >= 0:
+                        break
+                else:
+                    for a, b in self._inputs_used(part, arguments):
+                        np.copyto(a, b)
+                    _do(part)
+        if stopped >= 0:
+            self._fail(stopped, arguments)
 
     def _inputs_used(self, call: Call, arguments: list[np.ndarray]):
         """A call reads arguments where they were recorded: pairs of those arrays and the present ones."""

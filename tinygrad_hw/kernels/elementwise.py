@@ -28,6 +28,7 @@ import numpy as np
 
 from .jit import Kernel
 from .scalar import NAMES
+from .split import flat
 
 
 def native(a: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
@@ -173,7 +174,8 @@ class Loop:
         names = {"rule": scalar_rule(self.rule, dtype, self.name)}
         scope: dict = {}
         exec(compile(text, f"<loop {self.name}>", "exec"), names, scope)
-        return Kernel(scope["loop"], f"loop.{self.name}.{dtype.name}{variant}")
+        name = f"loop.{self.name}.{dtype.name}{variant}"
+        return Kernel(scope["loop"], name, split=None if variant else flat)
 
     def __call__(self, *args):
         """The rule's values as a new array of the first array's dtype, float32 or float64."""

@@ -20,6 +20,7 @@ and columns and any alignment.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -339,28 +340,38 @@ def _plain(out, a, b, bias, layout, flags, row_start, row_stop, column_start, co
     out[rows, columns] = np.where(c < 0, 0, c) if flags & RELU else c
 
 
-#: gemm(out, a, b, bias, layout, flags, row_start, row_stop, column_start, column_stop)
-#:
-#: out[row_start:row_stop, column_start:column_stop] = A B, in the ``layout`` NN, NT or TN, and as ``flags`` say
-#: added to what was there (ACCUMULATE), plus the row vector ``bias`` (BIAS; else any 1-d array), with negative
-#: numbers made zero (RELU). Arrays are contiguous, of one float type, and ``out`` overlaps no other.
-gemm = _Gemm(_gemm, "gemm.gemm")
+#: Multiplications from which threads share a product: about 2 µs of them.
+SHARED_FROM = 80_000
 
 
-def shares(m: int, n: int, dtype: np.dtype) -> list[tuple[int, int, int, int]]:
-    """The ranges of rows and columns (the last arguments of ``gemm``) for two threads; one range where C is small.
+def shares(m: int, n: int, dtype: np.dtype, parts: int = 2) -> list[tuple[int, int, int, int]]:
+    """The ranges of rows and columns (the last arguments of ``gemm``) for ``parts`` threads; fewer where C is small.
 
     Columns are shared if there are enough: each thread then packs its own part of B.
     """
     per_vector = vector_bytes() // dtype.itemsize
     vectors = -(-n // per_vector)
-    if vectors >= 4:
-        middle = vectors // 2 * per_vector
-        return [(0, m, 0, middle), (0, m, middle, n)]
+    if vectors >= 2 * parts:
+        cuts = [vectors * i // parts * per_vector for i in range(parts)] + [n]
+        return [(0, m, low, high) for low, high in itertools.pairwise(cuts)]
     tallest = host_tiles().heights[max(vectors, 1) - 1]
-    if m > tallest:
-        middle = (m + 1) // 2
-        if middle > tallest:
-            middle = min(m, -(-middle // tallest) * tallest)
-        return [(0, middle, 0, n), (middle, m, 0, n)]
-    return [(0, m, 0, n)]
+    tiles = -(-m // tallest)
+    cuts = sorted({min(m, tiles * i // parts * tallest) for i in range(parts)} | {m})
+    return [(low, high, 0, n) for low, high in itertools.pairwise(cuts)] or [(0, m, 0, n)]
+
+
+def _split(args: tuple, parts: int) -> list[tuple] | None:
+    out, a, layout = args[0], args[1], args[4]
+    k = a.shape[0] if layout == TN else a.shape[1]
+    if out.size * k < SHARED_FROM:
+        return None
+    ranges = shares(*out.shape, out.dtype, parts)
+    return [(*args[:6], *r) for r in ranges] if len(ranges) > 1 else None
+
+
+#: gemm(out, a, b, bias, layout, flags, row_start, row_stop, column_start, column_stop)
+#:
+#: out[row_start:row_stop, column_start:column_stop] = A B, in the ``layout`` NN, NT or TN, and as ``flags`` say
+#: added to what was there (ACCUMULATE), plus the row vector ``bias`` (BIAS; else any 1-d array), with negative
+#: numbers made zero (RELU). Arrays are contiguous, of one float type, and ``out`` overlaps no other.
+gemm = _Gemm(_gemm, "gemm.gemm", split=_split)

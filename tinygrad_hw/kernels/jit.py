@@ -206,10 +206,10 @@ class Kernel:
     """A function of arrays and numbers that is compiled, or loaded from disk, when first called.
 
     It writes to its first ``outputs`` arguments and to nothing else. With ``status`` it returns an int: 0, or what is
-    wrong with its operands.
+    wrong with its operands. ``split`` says how threads can share a call (see ``split``).
     """
 
-    __slots__ = ("_compiled", "function", "name", "options", "outputs", "status")
+    __slots__ = ("_compiled", "function", "name", "options", "outputs", "split", "status")
 
     def __init__(
         self,
@@ -217,12 +217,14 @@ class Kernel:
         name: str,
         outputs: int = 1,
         status: bool = False,
+        split: Callable[[tuple, int], list[tuple] | None] | None = None,
         **options: bool,
     ) -> None:
         self.function = function
         self.name = name
         self.outputs = outputs
         self.status = status
+        self.split = split
         self.options = options
         self._compiled: Callable[..., Any] | None = None
 
@@ -312,14 +314,18 @@ def _quiet(function: FunctionType) -> Callable[..., Any]:
 
 
 def kernel(
-    function: Callable[..., Any] | None = None, *, outputs: int = 1, status: bool = False
+    function: Callable[..., Any] | None = None,
+    *,
+    outputs: int = 1,
+    status: bool = False,
+    split: Callable[[tuple, int], list[tuple] | None] | None = None,
 ) -> Any:
     """Make a kernel of a module-level function: ``nogil``, cached on disk, NaN and infinity kept.
 
     ``outputs`` is the number of its first arguments that it writes to, ``status`` whether it returns an int that
-    is not 0 where its operands are wrong.
+    is not 0 where its operands are wrong, ``split`` how threads can share a call.
     """
     if function is None:
-        return functools.partial(kernel, outputs=outputs, status=status)
+        return functools.partial(kernel, outputs=outputs, status=status, split=split)
     name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
-    return Kernel(function, name, outputs, status)
+    return Kernel(function, name, outputs, status, split)

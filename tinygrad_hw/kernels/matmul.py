@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import recording
+from . import recording, threads
 from .elementwise import native
 from .gemm import NN, NT, TN, gemm
 from .tile import BIAS
@@ -26,7 +26,7 @@ _NONE = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}
 
 def _with_blas(m: int, n: int, k: int) -> bool:
     # What is being recorded is replayed by threads of our own.
-    return m * n * k >= BLAS_FROM and recording.current is None
+    return m * n * k >= BLAS_FROM and recording.current is None and threads.get_num_threads() > 1
 
 
 def nn(a: np.ndarray, b: np.ndarray) -> np.ndarray:

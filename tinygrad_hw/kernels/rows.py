@@ -7,9 +7,13 @@ Rows are often shorter than a few vectors, so exponentials are taken over blocks
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from .jit import kernel
+from .split import ELEMENTS, GRAIN, edges
+from .split import rows as by_rows
 from .vector_math import exp, log
 
 #: Elements of a block: it and what it is made from stay in the first cache.
@@ -69,7 +73,7 @@ def row_sum(x, i):
     return total
 
 
-@kernel
+@kernel(split=by_rows)
 def softmax(out, x):
     n, m = x.shape
     step = rows_at_once(x)
@@ -82,7 +86,7 @@ def softmax(out, x):
                 e[i, j] *= scale
 
 
-@kernel
+@kernel(split=by_rows)
 def log_softmax(out, x):
     n, m = x.shape
     step = rows_at_once(x)
@@ -105,7 +109,7 @@ def log_softmax(out, x):
                 y[i, j] -= s
 
 
-@kernel
+@kernel(split=by_rows)
 def softmax_vjp(out, g, y):
     for i in range(g.shape[0]):
         dot = out.dtype.type(0)
@@ -115,7 +119,7 @@ def softmax_vjp(out, g, y):
             out[i, j] = y[i, j] * (g[i, j] - dot)
 
 
-@kernel
+@kernel(split=by_rows)
 def log_softmax_vjp(out, g, y):
     for i in range(g.shape[0]):
         total = out.dtype.type(0)
@@ -125,7 +129,7 @@ def log_softmax_vjp(out, g, y):
             out[i, j] = g[i, j] - exp(y[i, j]) * total
 
 
-@kernel
+@kernel(split=by_rows)
 def logsumexp(out, x):
     for i in range(x.shape[0]):
         top = row_max(x, i)
@@ -198,16 +202,27 @@ def cross_entropy_vjp(out, g, x, target, ignored, mean):
                 e[i, t] -= scale
 
 
-@kernel
-def column_sums(out, x):
-    """out[j] = Σ_i x[i, j], four rows at a time: fewer passes over ``out``, and shorter chains of rounding."""
-    n, m = x.shape
-    for j in range(m):
+def _by_columns(args: tuple, parts: int) -> list[tuple] | None:
+    out, x, start, stop = args
+    if x.size < ELEMENTS or stop - start < parts * GRAIN:
+        return None
+    cuts = edges(stop - start, parts)
+    return [(out, x, low, high) for low, high in itertools.pairwise(cuts)]
+
+
+@kernel(split=_by_columns)
+def column_sums(out, x, start, stop):
+    """out[j] = Σ_i x[i, j] for the columns from ``start`` to ``stop``.
+
+    Four rows at a time: fewer passes over ``out``, and shorter chains of rounding.
+    """
+    n = x.shape[0]
+    for j in range(start, stop):
         out[j] = 0
     full = n - n % 4
     for i in range(0, full, 4):
-        for j in range(m):
+        for j in range(start, stop):
             out[j] += (x[i, j] + x[i + 1, j]) + (x[i + 2, j] + x[i + 3, j])
     for i in range(full, n):
-        for j in range(m):
+        for j in range(start, stop):
             out[j] += x[i, j]

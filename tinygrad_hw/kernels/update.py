@@ -22,9 +22,10 @@ from typing import Any
 
 from .jit import Kernel, kernel
 from .simd import array_of_object
+from .split import flat
 
 
-@kernel(outputs=1)
+@kernel(outputs=1, split=flat)
 def sgd(p, g, sign, decay, lr):
     """p ← p − lr d"""
     for i in range(p.size):
@@ -32,7 +33,7 @@ def sgd(p, g, sign, decay, lr):
         p[i] -= lr * d
 
 
-@kernel(outputs=2)
+@kernel(outputs=2, split=flat)
 def sgd_momentum(p, buf, g, sign, decay, lr, momentum, fresh, direct, lagged):
     """b ← momentum b + fresh d;  p ← p − lr (direct d + lagged b)"""
     for i in range(p.size):
@@ -42,7 +43,7 @@ def sgd_momentum(p, buf, g, sign, decay, lr, momentum, fresh, direct, lagged):
         p[i] -= lr * (direct * d + lagged * b)
 
 
-@kernel(outputs=3)
+@kernel(outputs=3, split=flat)
 def adam(p, mean, square, g, sign, decay, shrink, lr, beta1, fresh1, beta2, fresh2, scale, eps):
     """m ← β₁ m + (1 − β₁) d;  v ← β₂ v + (1 − β₂) d²;  p ← shrink p − lr m / (scale √v + eps)"""
     for i in range(p.size):
@@ -54,7 +55,7 @@ def adam(p, mean, square, g, sign, decay, shrink, lr, beta1, fresh1, beta2, fres
         p[i] = shrink * p[i] - lr * m / (scale * math.sqrt(v) + eps)
 
 
-@kernel(outputs=4)
+@kernel(outputs=4, split=flat)
 def adam_amsgrad(
     p, mean, square, largest, g, sign, decay, shrink, lr, beta1, fresh1, beta2, fresh2, scale, eps
 ):
@@ -71,7 +72,7 @@ def adam_amsgrad(
         p[i] = shrink * p[i] - lr * m / (scale * math.sqrt(x) + eps)
 
 
-@kernel(outputs=3)
+@kernel(outputs=3, split=flat)
 def nadam(
     p, mean, square, g, sign, decay, shrink, now, ahead, beta1, fresh1, beta2, fresh2, scale, eps
 ):
@@ -85,7 +86,7 @@ def nadam(
         p[i] = shrink * p[i] - (now * d + ahead * m) / (scale * math.sqrt(v) + eps)
 
 
-@kernel(outputs=3)
+@kernel(outputs=3, split=flat)
 def adamax(p, mean, norm, g, sign, decay, lr, beta1, fresh1, beta2, eps):
     """m ← β₁ m + (1 − β₁) d;  u ← max(β₂ u, |d| + eps);  p ← p − lr m / u"""
     for i in range(p.size):
@@ -99,7 +100,7 @@ def adamax(p, mean, norm, g, sign, decay, lr, beta1, fresh1, beta2, eps):
         p[i] -= lr * m / u
 
 
-@kernel(outputs=2)
+@kernel(outputs=2, split=flat)
 def rmsprop(p, square, g, sign, decay, lr, alpha, fresh, eps):
     """v ← α v + (1 − α) d²;  p ← p − lr d / (√v + eps)"""
     for i in range(p.size):
@@ -109,7 +110,7 @@ def rmsprop(p, square, g, sign, decay, lr, alpha, fresh, eps):
         p[i] -= lr * d / (math.sqrt(v) + eps)
 
 
-@kernel(outputs=3)
+@kernel(outputs=3, split=flat)
 def rmsprop_momentum(p, square, buf, g, sign, decay, lr, alpha, fresh, eps, momentum):
     """v as in ``rmsprop``;  b ← momentum b + d / (√v + eps);  p ← p − lr b"""
     for i in range(p.size):
@@ -121,7 +122,7 @@ def rmsprop_momentum(p, square, buf, g, sign, decay, lr, alpha, fresh, eps, mome
         p[i] -= lr * b
 
 
-@kernel(outputs=3)
+@kernel(outputs=3, split=flat)
 def rmsprop_centered(p, square, mean, g, sign, decay, lr, alpha, fresh, eps):
     """v as in ``rmsprop``;  m ← α m + (1 − α) d;  p ← p − lr d / (√(v − m²) + eps)
 
@@ -139,7 +140,7 @@ def rmsprop_centered(p, square, mean, g, sign, decay, lr, alpha, fresh, eps):
         p[i] -= lr * d / (math.sqrt(w) + eps)
 
 
-@kernel(outputs=4)
+@kernel(outputs=4, split=flat)
 def rmsprop_centered_momentum(
     p, square, mean, buf, g, sign, decay, lr, alpha, fresh, eps, momentum
 ):
@@ -158,7 +159,7 @@ def rmsprop_centered_momentum(
         p[i] -= lr * b
 
 
-@kernel(outputs=2)
+@kernel(outputs=2, split=flat)
 def adagrad(p, total, g, sign, decay, lr, eps):
     """s ← s + d²;  p ← p − lr d / (√s + eps)"""
     for i in range(p.size):
@@ -168,7 +169,7 @@ def adagrad(p, total, g, sign, decay, lr, eps):
         p[i] -= lr * d / (math.sqrt(s) + eps)
 
 
-@kernel(outputs=3)
+@kernel(outputs=3, split=flat)
 def adadelta(p, square, travel, g, sign, decay, lr, rho, fresh, eps):
     """v ← ρ v + (1 − ρ) d²;  δ = √((u + eps) / (v + eps)) d;  u ← ρ u + (1 − ρ) δ²;
     p ← p − lr δ
@@ -183,7 +184,7 @@ def adadelta(p, square, travel, g, sign, decay, lr, rho, fresh, eps):
         p[i] -= lr * delta
 
 
-@kernel(outputs=3)
+@kernel(outputs=3, split=flat)
 def rprop(p, last, size, g, sign, shorter, longer, smallest, largest):
     """Step sizes grow where the gradient keeps its sign; where it turns they shrink and p stays.
 

@@ -229,7 +229,7 @@ def _(g, input):
 
 def _bias_kernel(g):
     out = np.empty(g.shape[-1], g.dtype)
-    column_sums(out, native(_as_rows(g)))
+    column_sums(out, native(_as_rows(g)), 0, g.shape[-1])
     return out
 
 
