@@ -251,7 +251,7 @@ def _written(item: Launch | Call) -> list[int]:
     if isinstance(item, Launch):
         return [id(root_of(a)) for a in arrays_in(item.args[: item.kernel.outputs])]
     if item.result is None:
-        return [] if item.name == "constant" else [id(root_of(item.args[0]))]
+        return [] if item.name in ("constant", "check") else [id(root_of(item.args[0]))]
     return [id(root_of(a)) for a in arrays_in(item.result)]
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from .. import graph
 from ..errors import CaptureError
 from ..kernels import recording
-from ..kernels.recording import Recorder
+from ..kernels.recording import Recorder, root_of
 from ..tensor import Tensor
-from .program import Program
+from .program import Program, address
 
 #: Programs that one compiled step keeps; the one used longest ago goes first.
 KEPT = 64
@@ -79,7 +79,15 @@ class _Recorded:
             for t in tensors
             if id(t._array) not in {id(a) for a in kept}
         }
-        self.simple = self.outputs.get(id(result)) if isinstance(result, Tensor) else None
+        roots = {id(root_of(a)): i for i, a in enumerate(inputs)}
+        #: Results that show an argument's memory: which argument, and where in it.
+        self.views = {
+            id(t): (roots[id(root_of(t._array))], t._array, inputs[roots[id(root_of(t._array))]])
+            for t in tensors
+            if id(root_of(t._array)) in roots
+        }
+        shown = isinstance(result, Tensor) and id(result) not in self.views
+        self.simple = self.outputs.get(id(result)) if shown else None
         self.place = place
 
     def fitting(self, args: tuple) -> list[np.ndarray] | None:
@@ -129,13 +137,19 @@ class _Recorded:
                 originals[i]._bump(name)
         if self.simple is not None:
             return Tensor._wrap(self.simple.copy())
-        return _map(lambda v: self._returned(v, originals), self.result)
+        return _map(lambda v: self._returned(v, originals, arguments), self.result)
 
-    def _returned(self, value: Any, originals: list) -> Any:
+    def _returned(self, value: Any, originals: list | tuple, arguments: list[np.ndarray]) -> Any:
         if not isinstance(value, Tensor):
             return value
         if id(value) in self.place:
             return originals[self.place[id(value)]]
+        if id(value) in self.views:
+            i, seen, whole = self.views[id(value)]
+            offset = address(seen) - address(whole)
+            argument = arguments[i]
+            shown = np.ndarray(seen.shape, seen.dtype, argument, offset, seen.strides)
+            return Tensor._wrap(shown.copy())
         array = self.outputs.get(id(value))
         return value if array is None else Tensor._wrap(array.copy())
 

@@ -191,6 +191,11 @@ class Recorder:
         self._note(function, args, None, name)
         return result
 
+    def checks(self, function: Callable, args: tuple) -> None:
+        """``function(*args)`` is called again at each replay, as it may raise."""
+        self._check(args, function.__name__)
+        self.items.append(Call(function, args, None, "check"))
+
     def _note(self, function: Callable, args: tuple, result: Any, name: str) -> None:
         if self.fullgraph:
             raise CaptureError(
@@ -264,6 +269,13 @@ def constant(array: np.ndarray) -> np.ndarray:
         current.know(array)
         current.effect(np.copyto, (array, values), "constant")
     return array
+
+
+def check(function: Callable, *args: Any) -> None:
+    """``function(*args)``, which raises where values are wrong, done at each replay too."""
+    function(*args)
+    if current is not None:
+        current.checks(function, args)
 
 
 def effect(function: Callable, args: tuple, name: str) -> Any:

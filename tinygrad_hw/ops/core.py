@@ -234,6 +234,8 @@ class Primitive:
         for x in operands:
             if isinstance(x, Recorded):
                 return x._apply(self, operands, attrs)
+        if recording.current is not None:
+            return self.record((*operands, *attrs))
         return self.forward(*operands, *attrs)
 
     def __get__(self, instance: Any, owner: type | None = None):

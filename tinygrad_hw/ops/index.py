@@ -71,16 +71,10 @@ def _plain_slice(item: slice) -> slice:
 
 
 def _index_array(item) -> np.ndarray:
-    if isinstance(item, Recorded) and recording.current is not None:
-        recording.current.adopt(item)
-        array = item._array
-        if array.ndim == 0 or array.dtype.kind == "b":
-            kind = "mask, whose count of elements" if array.ndim else "0-d tensor, whose value"
-            recording.refuse(f"indexing by a {kind} is not known", "Use where() or index_select().")
-    else:
-        array = np.array(
-            item
-        )  # a copy: what backward needs must not change with the caller's array
+    array = _index_of(item)
+    if isinstance(item, Recorded) and (array.ndim == 0 or array.dtype.kind == "b"):
+        kind = "mask, whose number of elements" if array.ndim else "0-d tensor, whose value"
+        recording.refuse(f"indexing by a {kind} is not known", "Use where() or index_select().")
     if array.size == 0 and array.dtype.kind == "f" and not hasattr(item, "dtype"):
         array = array.astype(np.int64)  # an empty list
     if array.dtype.kind not in "biu":
@@ -176,14 +170,28 @@ def _(g, steps):
     return _follow(steps, g)
 
 
+def _index_of(x) -> np.ndarray:
+    """The values of an index: a copy, as what backward needs must not change with the caller's array."""
+    if recording.current is None:
+        return np.array(array_of(x))
+    if isinstance(x, Recorded):
+        recording.current.adopt(x)
+        return x._array
+    return x if isinstance(x, np.ndarray) else recording.constant(np.array(x))
+
+
 def _int_index(name: str, index) -> np.ndarray:
-    array = np.array(index)
+    array = _index_of(index)
     if array.dtype.kind not in "iu":
         raise DTypeError(f"{name}: expected an integer index, got {array.dtype}")
     return array
 
 
 def _in_range(name: str, index: np.ndarray, n: int, lowest: int = 0) -> None:
+    recording.check(_require_range, name, index, n, lowest)
+
+
+def _require_range(name: str, index: np.ndarray, n: int, lowest: int) -> None:
     if index.size and (index.min() < lowest or index.max() >= n):
         bad = index.min() if index.min() < lowest else index.max()
         raise IndexError(f"{name}: expected indices in [{lowest}, {n - 1}], got {bad}")
@@ -192,7 +200,7 @@ def _in_range(name: str, index: np.ndarray, n: int, lowest: int = 0) -> None:
 def _along(shape: tuple[int, ...], index: np.ndarray, dim: int) -> tuple:
     """An index tuple that is each element's own position, but ``index`` along ``dim``."""
     grid = np.ogrid[tuple(slice(n) for n in index.shape)]
-    return tuple(index if d == dim else grid[d] for d in range(len(shape)))
+    return tuple(index if d == dim else recording.constant(grid[d]) for d in range(len(shape)))
 
 
 @composite
@@ -266,8 +274,9 @@ def index_select(input, dim, index):
 @composite
 def masked_fill(input, mask, value):
     """input with ``value`` where mask holds.  Derivation: 0 there, the gradient elsewhere."""
-    if np.asarray(mask).dtype.kind != "b":
-        raise DTypeError(f"masked_fill: expected a bool mask, got {np.asarray(mask).dtype}")
+    kind = np.asarray(mask).dtype if isinstance(mask, bool | list) else mask.dtype
+    if kind.kind != "b":
+        raise DTypeError(f"masked_fill: expected a bool mask, got {kind}")
     if not isinstance(value, int | float):
         if tuple(value.shape):
             raise ShapeError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
-from ..kernels import rows
+from ..kernels import recording, rows
 from ..kernels.elementwise import native
 from .activation import logsigmoid
 from .core import composite, elementwise, primitive
@@ -104,16 +104,20 @@ def binary_cross_entropy(input, target, weight=None, reduction="mean"):
     Derivation: (p − t)/(p(1 − p)), with p(1 − p) kept from 0 by 1e-12.
     """
     _same_shape("binary_cross_entropy", input, target)
-    for p in array_of(input), array_of(target):
-        if p.size and not (p.min() >= 0 and p.max() <= 1):
-            raise ValueError(
-                f"binary_cross_entropy: expected probabilities in [0, 1], got {p.min()} … {p.max()}\n"
-                "For logits use binary_cross_entropy_with_logits."
-            )
+    for p in input, target:
+        recording.check(_require_probabilities, array_of(p))
     losses = _bce(input, target)
     if weight is not None:
         losses = mul(losses, weight)
     return _reduce("binary_cross_entropy", losses, reduction)
+
+
+def _require_probabilities(p: np.ndarray) -> None:
+    if p.size and not (p.min() >= 0 and p.max() <= 1):
+        raise ValueError(
+            f"binary_cross_entropy: expected probabilities in [0, 1], got {p.min()} … {p.max()}\n"
+            "For logits use binary_cross_entropy_with_logits."
+        )
 
 
 def _log_cut(p):
@@ -212,10 +216,10 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
 
 def _nll(name: str, input, target, weight, ignore_index, reduction):
     labels, dim, classes = _class_targets(name, input, target)
-    kept = labels != ignore_index
-    _check_classes(name, labels, kept, classes)
+    kept = recording.call(np.not_equal, (labels, ignore_index), name)
+    recording.check(_check_classes, name, labels, kept, classes)
     factor = _weight_at(name, weight, labels, kept, classes, input.dtype)
-    safe = np.where(kept, labels, 0)
+    safe = recording.call(np.where, (kept, labels, 0), name)
     picked = reshape(gather(input, dim, np.expand_dims(safe, dim)), labels.shape)
     losses = neg(where(kept, mul(picked, factor), 0.0))
     if reduction != "mean":
@@ -233,9 +237,11 @@ def _check_weight(name: str, weight, classes: int) -> None:
 def _weight_at(name: str, weight, labels: np.ndarray, kept: np.ndarray, classes: int, dtype):
     """The weight of each label's class (1 without weights), 0 where it is not kept."""
     if weight is None:
-        return kept.astype(dtype)
+        return recording.call(np.asarray, (kept, dtype), name)
     _check_weight(name, weight, classes)
-    return where(kept, _take(_cast(weight, dtype), (np.where(kept, labels, 0),)), 0.0)
+    return where(
+        kept, _take(_cast(weight, dtype), (recording.call(np.where, (kept, labels, 0), name),)), 0.0
+    )
 
 
 @composite
@@ -264,7 +270,7 @@ def cross_entropy(
     if not label_smoothing:
         return loss
     # The smoothed target is (1 − s) onehot + s/C: the second part meets all classes alike.
-    kept = labels != ignore_index
+    kept = recording.call(np.not_equal, (labels, ignore_index), "cross_entropy")
     spread = neg(_sum(_weighted(scores, weight, dim), (dim,), False))
     spread = where(kept, spread, 0.0)
     if reduction == "mean":

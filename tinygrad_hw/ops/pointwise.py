@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
+from ..kernels import recording
 from .core import composite, elementwise, primitive
 
 _TWO_OVER_SQRT_PI = 2 / pi**0.5
@@ -125,7 +126,8 @@ def pow(input, exponent):
         )
         return square(input) if squared else _pow_number(input, exponent)
     if isinstance(input, int | float):
-        input = np.asarray(input, dtypes.result_type(input, exponent))
+        dtype = dtypes.result_type(input, exponent)
+        input = recording.constant(np.asarray(input, dtype))
     return _pow(input, exponent)
 
 

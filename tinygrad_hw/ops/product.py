@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
+from ..kernels import recording
 from ..kernels.elementwise import native
 from ..kernels.matmul import nn, nt, product, tn
 from ..kernels.rows import column_sums
@@ -317,7 +318,7 @@ def _diagonals(x, labels: list) -> tuple:
             i = labels.index(label)
             j = labels.index(label, i + 1)
             rest = [d for d in range(len(labels)) if d not in (i, j)]
-            along = np.arange(x.shape[i])
+            along = recording.constant(np.arange(x.shape[i]))
             x = _take(_permute(x, (i, j, *rest)), (along, along))
             labels = [label] + [labels[d] for d in rest]
     return x, labels

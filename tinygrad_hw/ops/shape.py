@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
+from ..kernels import recording
 from .core import composite, primitive, view
 
 
@@ -355,7 +356,7 @@ def _pad_by_copies(input, pairs, mode, value):
         if low or high:
             grown = np.pad(np.arange(n), (builtin_max(low, 0), builtin_max(high, 0)), names[mode])
             kept = grown[builtin_max(-low, 0) : len(grown) - builtin_max(-high, 0)]
-            input = _take(input, (slice(None),) * dim + (kept,))
+            input = _take(input, (slice(None),) * dim + (recording.constant(kept),))
     return input
 
 
