@@ -88,7 +88,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """A Tensor that shares the array's memory: a change of one is seen in the other."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected an array, got {type(array).__name__}")
-    recording.refuse("from_numpy()", "Make the tensor before the step, or pass it as an argument.")
+    if recording.current is None or not recording.current.knows(array):
+        remedy = "Make the tensor before the step, or pass the array as an argument."
+        recording.refuse("from_numpy()", remedy)
     if array.dtype not in dtypes.SUPPORTED or not array.dtype.isnative:
         dtypes.check(array.dtype, "from_numpy")
         raise DTypeError(

@@ -101,7 +101,9 @@ class Node:
             elif rule.on_arrays is not rule.function and not mode.enabled:
                 # A step is being recorded, whose own backward pass nobody differentiates.
                 args = self._arguments(rule.sources, operand, g._array, None)
-                found = recording.call(rule.on_arrays, tuple(args), f"{op.name} backward")
+                found = recording.call(
+                    rule.on_arrays, tuple(args), f"{op.name.lstrip('_')} backward"
+                )
                 cotangent = revive(np.asarray(found), [0, "", 0], None)
             else:
                 args = self._arguments(rule.sources, operand, g, revive)

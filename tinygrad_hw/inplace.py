@@ -17,7 +17,7 @@ from . import dtypes, graph, ops
 from . import random as _random
 from .errors import DTypeError, GraphError, ShapeError
 from .graph import Node
-from .kernels import recording
+from .kernels import arrays, recording
 from .ops import index as _index
 from .ops.core import Recorded
 
@@ -88,7 +88,8 @@ def _overwrite(target, name: str, index: tuple, values: np.ndarray) -> None:
     recorder.adopt(target)
     if not recorder.knows(values):
         values = recording.constant(np.array(values))
-    recorder.effect(operator.setitem, (target._array, index, values), name)
+    if index is not _ALL or not arrays.assign(target._array, values):
+        recorder.effect(operator.setitem, (target._array, index, values), name)
     recorder.changes(target, name)
 
 

@@ -163,7 +163,7 @@ class Program:
                         words += words_of(a)
                 self.numbers.setdefault(id(launch), []).append((first_number, len(words)))
             firsts.append(len(entries))
-        self.shared = len(entries) - len(self.launches)
+        self.shared_launches = sum(len(places) > 1 for places in self.numbers.values())
         self.words = np.array(words, np.int64)
         self.entries = np.array(entries, np.int64)
         self.starts = starts
@@ -171,11 +171,12 @@ class Program:
         self.firsts = np.array(firsts, np.int64)
         self.moves = np.array(moves, np.int64).reshape(-1, 3)
         self.ids = np.array([id(a) for a in self.inputs], np.int64)
+        self._arguments = self.inputs
         tables = self.entries, self.rows, self.firsts, self.words, self.ids, self.moves
         self._control_block = np.array([*map(address, tables), len(self.moves)], np.int64)
         self._control = address(self._control_block)
         self._replay = replay()
-        self._serve = serve() if self.shared else None
+        self._serve = serve() if self.shared_launches else None
         whole = len(self.launches)
         self._native = self.parts == [(0, whole)] and not self.first_calls
 
@@ -187,15 +188,24 @@ class Program:
             for first, last in self.numbers[id(launch)]:
                 self.words[first:last] = values
 
+    def is_temporary(self, array: np.ndarray) -> bool:
+        """Whether ``array`` lies in the program's own block of memory."""
+        return id(root_of(array)) in self._offset
+
+    def replay_one(self, launch: int) -> None:
+        """Do launch number ``launch`` alone, on the arguments of the last run."""
+        self._replay(self._control, 0, launch, launch + 1)
+
     def run(self, arguments: list[np.ndarray]) -> None:
         """Do the step on ``arguments``, contiguous arrays shaped as those of the recording."""
         ids = self.ids
+        self._arguments = arguments  # their memory stays while words point to it
         for i, a in enumerate(arguments):
             ids[i] = id(a)
         for host in self.hosts:
             host(self)
         pool = threads.pool
-        if self.shared and get_num_threads() > 1 and pool.busy.acquire(False):
+        if self.shared_launches and get_num_threads() > 1 and pool.busy.acquire(False):
             try:
                 if pool.sleeping or pool.workers < get_num_threads() - 1:
                     pool.wake(get_num_threads() - 1, self._serve)
@@ -218,20 +228,22 @@ class Program:
                     if stopped >= 0:
                         break
                 else:
-                    for a, b in self._inputs_used(part, arguments):
-                        np.copyto(a, b)
-                    _do(part)
+                    self._call(part, arguments)
         if stopped >= 0:
             self._fail(stopped, arguments)
 
-    def _inputs_used(self, call: Call, arguments: list[np.ndarray]):
-        """A call reads arguments where they were recorded: pairs of those arrays and the present ones."""
+    def _call(self, call: Call, arguments: list[np.ndarray]) -> None:
+        """Do a call, which reads and changes arguments where they were recorded."""
         roots = {id(root_of(a)) for a in arrays_in(call.args)}
-        return [
-            (a, b)
-            for a, b in zip(self.inputs, arguments, strict=True)
-            if id(root_of(a)) in roots and a is not b
-        ]
+        used = [i for i, a in enumerate(self.inputs) if id(root_of(a)) in roots]
+        for i in used:
+            if self.inputs[i] is not arguments[i]:
+                np.copyto(self.inputs[i], arguments[i])
+        _do(call)
+        written = _written(call)
+        for i in used:
+            if id(root_of(self.inputs[i])) in written:
+                np.copyto(arguments[i], self.inputs[i])
 
     def _fail(self, stopped: int, arguments: list[np.ndarray]) -> None:
         """Raise the error that the operator raises for what launch number ``stopped`` found."""

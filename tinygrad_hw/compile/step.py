@@ -77,7 +77,7 @@ class _Recorded:
         self.outputs = {
             id(t): self.program.moved(t._array)
             for t in tensors
-            if id(t._array) not in {id(a) for a in kept}
+            if id(root_of(t._array)) in recorder.made
         }
         roots = {id(root_of(a)): i for i, a in enumerate(inputs)}
         #: Results that show an argument's memory: which argument, and where in it.
@@ -138,6 +138,14 @@ class _Recorded:
         if self.simple is not None:
             return Tensor._wrap(self.simple.copy())
         return _map(lambda v: self._returned(v, originals, arguments), self.result)
+
+    def first_result(self, value: Any, originals: list) -> Any:
+        """What the recording's call returns for a ``value`` that the step returned."""
+        if id(value) in self.place:
+            return originals[self.place[id(value)]]
+        if id(value) in self.outputs or id(value) in self.views:
+            return Tensor._wrap(value._array.copy())
+        return value
 
     def _returned(self, value: Any, originals: list | tuple, arguments: list[np.ndarray]) -> Any:
         if not isinstance(value, Tensor):
@@ -269,17 +277,7 @@ class CompiledStep:
         self._seconds += time.perf_counter() - start
         for i, grad in recorded.argument_gradients:
             originals[i]._grad = None if grad is None else Tensor._wrap(grad._array.copy())
-        keep = {id(t) for t, _, _ in recorded.tensors}
-        return _map(
-            lambda v: (
-                originals[recorded.place[id(v)]]
-                if id(v) in recorded.place
-                else Tensor._wrap(v._array.copy())
-                if isinstance(v, Tensor) and id(v) not in keep and id(v) in recorded.outputs
-                else v
-            ),
-            result,
-        )
+        return _map(lambda v: recorded.first_result(v, originals), result)
 
     def _check_result(self, recorder: Recorder, value: Any) -> None:
         if not isinstance(value, Tensor):

@@ -354,16 +354,25 @@ def shares(m: int, n: int, dtype: np.dtype, parts: int = 2) -> list[tuple[int, i
     if vectors >= 2 * parts:
         cuts = [vectors * i // parts * per_vector for i in range(parts)] + [n]
         return [(0, m, low, high) for low, high in itertools.pairwise(cuts)]
-    tallest = host_tiles().heights[max(vectors, 1) - 1]
+    heights = host_tiles().heights
+    tallest = heights[min(max(vectors, 1), len(heights)) - 1]
     tiles = -(-m // tallest)
     cuts = sorted({min(m, tiles * i // parts * tallest) for i in range(parts)} | {m})
     return [(low, high, 0, n) for low, high in itertools.pairwise(cuts)] or [(0, m, 0, n)]
 
 
+def _inner(args: tuple) -> int:
+    return args[1].shape[0 if args[4] == TN else 1]
+
+
+def _work(args: tuple) -> int:
+    row_start, row_stop, column_start, column_stop = args[6:]
+    return 2 * (row_stop - row_start) * (column_stop - column_start) * _inner(args)
+
+
 def _split(args: tuple, parts: int) -> list[tuple] | None:
-    out, a, layout = args[0], args[1], args[4]
-    k = a.shape[0] if layout == TN else a.shape[1]
-    if out.size * k < SHARED_FROM:
+    out = args[0]
+    if out.size * _inner(args) < SHARED_FROM:
         return None
     ranges = shares(*out.shape, out.dtype, parts)
     return [(*args[:6], *r) for r in ranges] if len(ranges) > 1 else None
@@ -374,4 +383,4 @@ def _split(args: tuple, parts: int) -> list[tuple] | None:
 #: out[row_start:row_stop, column_start:column_stop] = A B, in the ``layout`` NN, NT or TN, and as ``flags`` say
 #: added to what was there (ACCUMULATE), plus the row vector ``bias`` (BIAS; else any 1-d array), with negative
 #: numbers made zero (RELU). Arrays are contiguous, of one float type, and ``out`` overlaps no other.
-gemm = _Gemm(_gemm, "gemm.gemm", split=_split)
+gemm = _Gemm(_gemm, "gemm.gemm", split=_split, work=_work)

@@ -206,10 +206,11 @@ class Kernel:
     """A function of arrays and numbers that is compiled, or loaded from disk, when first called.
 
     It writes to its first ``outputs`` arguments and to nothing else. With ``status`` it returns an int: 0, or what is
-    wrong with its operands. ``split`` says how threads can share a call (see ``split``).
+    wrong with its operands. ``split`` says how threads can share a call (see ``split``), ``work`` how many
+    additions and multiplications a call takes.
     """
 
-    __slots__ = ("_compiled", "function", "name", "options", "outputs", "split", "status")
+    __slots__ = ("_compiled", "function", "name", "options", "outputs", "split", "status", "work")
 
     def __init__(
         self,
@@ -218,6 +219,7 @@ class Kernel:
         outputs: int = 1,
         status: bool = False,
         split: Callable[[tuple, int], list[tuple] | None] | None = None,
+        work: Callable[[tuple], int] | None = None,
         **options: bool,
     ) -> None:
         self.function = function
@@ -225,6 +227,7 @@ class Kernel:
         self.outputs = outputs
         self.status = status
         self.split = split
+        self.work = work
         self.options = options
         self._compiled: Callable[..., Any] | None = None
 
@@ -319,13 +322,14 @@ def kernel(
     outputs: int = 1,
     status: bool = False,
     split: Callable[[tuple, int], list[tuple] | None] | None = None,
+    work: Callable[[tuple], int] | None = None,
 ) -> Any:
     """Make a kernel of a module-level function: ``nogil``, cached on disk, NaN and infinity kept.
 
     ``outputs`` is the number of its first arguments that it writes to, ``status`` whether it returns an int that
-    is not 0 where its operands are wrong, ``split`` how threads can share a call.
+    is not 0 where its operands are wrong, ``split`` how threads can share a call, ``work`` how much arithmetic it takes.
     """
     if function is None:
-        return functools.partial(kernel, outputs=outputs, status=status, split=split)
+        return functools.partial(kernel, outputs=outputs, status=status, split=split, work=work)
     name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
-    return Kernel(function, name, outputs, status, split)
+    return Kernel(function, name, outputs, status, split, work)

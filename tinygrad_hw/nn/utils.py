@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .. import dtypes
+from ..autograd import no_grad
+from ..creation import zeros
 from ..errors import ShapeError
-from ..ops import cat
+from ..inplace import change
+from ..ops import cat, clamp, norm, stack
 from ..tensor import Tensor
 
 
@@ -18,7 +20,7 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [p.grad for p in parameters if p.grad is not None]
 
 
-@np.errstate(all="ignore")
+@no_grad()
 def get_total_norm(
     tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
@@ -27,18 +29,20 @@ def get_total_norm(
     Raises: RuntimeError where that is not finite and ``error_if_nonfinite``.
     """
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    tensors = [t for t in tensors if t.numel()]
     order = float(norm_type)
-    norms = [np.linalg.norm(t._array.reshape(-1), order) for t in tensors if t._array.size]
-    total = float(np.linalg.norm(np.array(norms, np.float64), order)) if norms else 0.0
-    if error_if_nonfinite and not math.isfinite(total):
+    norms = [norm(t, order) for t in tensors]
+    total = norm(stack([x.to(norms[0].dtype) for x in norms]), order) if norms else zeros(())
+    if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(
-            f"get_total_norm: the norm of order {norm_type} is {total}\n"
+            f"get_total_norm: the norm of order {norm_type} is {total.item()}\n"
             "error_if_nonfinite=False returns it nevertheless."
         )
-    dtype = tensors[0].dtype if tensors else dtypes.get_default_dtype()
-    return Tensor._wrap(np.asarray(total, dtype))
+    return total
 
 
+@np.errstate(all="ignore")
+@no_grad()
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -54,24 +58,21 @@ def clip_grad_norm_(
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm_: expected max_norm ≥ 0, got {max_norm}")
     gradients = _gradients(parameters)
-    norm = get_total_norm(gradients, norm_type, error_if_nonfinite)
-    factor = max_norm / (norm.item() + 1e-6)
-    if not factor >= 1:  # a NaN norm is passed on, as PyTorch does, and not hidden
-        for gradient in gradients:
-            array = gradient._array
-            with np.errstate(invalid="ignore"):
-                np.multiply(array, array.dtype.type(factor), out=array)
-            gradient._bump("clip_grad_norm_")
-    return norm
+    total = get_total_norm(gradients, norm_type, error_if_nonfinite)
+    # A NaN is passed on, as PyTorch does, and not hidden.
+    factor = clamp(max_norm / (total + 1e-6), max=1.0)
+    for gradient in gradients:
+        change(gradient, "clip_grad_norm_", lambda g: g * factor.to(g.dtype))
+    return total
 
 
+@no_grad()
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of all gradients to [−clip_value, clip_value], in place."""
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value_: expected clip_value ≥ 0, got {clip_value}")
     for gradient in _gradients(parameters):
-        np.clip(gradient._array, -clip_value, clip_value, out=gradient._array)
-        gradient._bump("clip_grad_value_")
+        change(gradient, "clip_grad_value_", lambda g: clamp(g, -clip_value, clip_value))
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

@@ -296,7 +296,8 @@ class Optimizer:
 
     def _counts(self, p: Tensor) -> tuple:
         """What ``state[p]`` holds beside arrays: parameters for which it is equal stay in step."""
-        return tuple((k, v) for k, v in self.state[p].items() if not isinstance(v, Tensor))
+        values = self.state.get(p, {})
+        return tuple((k, v) for k, v in values.items() if not isinstance(v, Tensor))
 
     def _restore(self, before: dict[Tensor, dict]) -> None:
         self.state.clear()
@@ -305,8 +306,8 @@ class Optimizer:
     def _follow(self, group: Group, kernel: Kernel, members: list) -> Callable[[Any], None]:
         """What brings the launches of ``members``, which are alike, up to date before a replay."""
         first, launches = members[0][0], [launch for _, launch in members]
-        others = [self.state[p] for p, _ in members[1:]]
-        state = self.state[first]
+        state = self.state.get(first, {})
+        others = [self.state[p] for p, _ in members[1:] if state]
         last: tuple = ()
 
         def refresh(program: Any) -> None:
