@@ -71,21 +71,24 @@ class Node:
 
         Raises: GraphError, naming the operation that saved it and the one that changed it.
         """
+        if entry[1][0] != entry[2]:
+            self._changed(entry, what)
+        return entry[0]
+
+    def _changed(self, entry: tuple, what: str) -> None:
         array, version, then, _ = entry
-        if version[0] != then:
-            raise GraphError(
-                f"backward: {self.op.name} saved its {what} of shape {array.shape}, which {version[1]} changed "
-                f"in place afterwards (version {version[0]}, expected {then})\n"
-                f"Clone it before {version[1]}, or use the out-of-place form."
-            )
-        return array
+        raise GraphError(
+            f"backward: {self.op.name} saved its {what} of shape {array.shape}, which {version[1]} changed "
+            f"in place afterwards (version {version[0]}, expected {then})\n"
+            f"Clone it before {version[1]}, or use the out-of-place form."
+        )
 
     def pull(self, g, revive: Callable | None, needed: set | None) -> list:
         """The cotangents of the operands, as (edge, cotangent, whether its memory is someone else's too).
 
         Edges that are not in ``needed`` (None: all are) get none.
         """
-        op, edges = self.op, self.edges
+        op, edges, saved = self.op, self.edges, self.saved
         if op.variadic:
             jobs = [(i, self.rules[0]) for i, edge in enumerate(edges) if edge is not None]
         else:
@@ -95,61 +98,70 @@ class Node:
             edge = edges[operand]
             if needed is not None and edge not in needed:
                 continue
-            if revive is None:
-                args = self._arguments(rule.sources, operand, g, None)
-                cotangent = rule.on_arrays(*args)
-            elif rule.on_arrays is not rule.function and not mode.enabled:
-                # A step is being recorded, whose own backward pass nobody differentiates.
-                args = self._arguments(rule.sources, operand, g._array, None)
-                found = recording.call(
-                    rule.on_arrays, tuple(args), f"{op.name.lstrip('_')} backward"
-                )
-                cotangent = revive(np.asarray(found), [0, "", 0], None)
-            else:
-                args = self._arguments(rule.sources, operand, g, revive)
-                cotangent = rule.function(*args)
+            if revive is not None:
+                result.append((edge, *self._pull_tensor(rule, operand, g, revive)))
+                continue
+            args: list[Any] = []
+            shared = False
+            for kind, index in rule.sources:
+                if kind == "g":
+                    args.append(g)
+                elif kind == "operand":
+                    entry = saved[index]  # type: ignore[index]
+                    if entry.__class__ is tuple:
+                        if entry[1][0] != entry[2]:
+                            self._changed(entry, op.operands[index])
+                        entry = entry[0]
+                    args.append(entry)
+                else:
+                    args.append(self._argument(kind, index, operand, None))
+            cotangent = rule.on_arrays(*args)
             if cotangent.shape != edge.shape and op.broadcasts:
                 cotangent = sum_to_shape(cotangent, edge.shape)
-            if revive is None:
-                if cotangent.__class__ is not np.ndarray:
-                    cotangent = np.asarray(cotangent)
-                shared = cotangent.base is not None
-            else:
-                shared = cotangent._array.base is not None
+            if cotangent.__class__ is not np.ndarray:
+                cotangent = np.asarray(cotangent)
             for a in args:
                 if a is cotangent:
                     shared = True
-            result.append((edge, cotangent, shared))
+            result.append((edge, cotangent, shared or cotangent.base is not None))
         return result
 
-    def _arguments(self, sources: tuple, operand: int, g, revive: Callable | None) -> list:
-        """The values that a derivative rule asks for; Tensors with their history where ``revive`` makes them."""
-        args: list[Any] = []
-        for kind, index in sources:
-            if kind == "g":
-                args.append(g)
-            elif kind == "operand":
-                entry = self.saved[index]  # type: ignore[index]
-                if entry.__class__ is tuple:
-                    array = self.unpack(entry, self.op.operands[index])
-                    entry = array if revive is None else revive(array, entry[1], entry[3])
-                args.append(entry)
-            elif kind == "out":
-                array = self.unpack(self.saved_out, "output")  # type: ignore[arg-type]
-                args.append(array if revive is None else revive(array, self.saved_out[1], self))  # type: ignore[index]
-            elif kind == "attr":
-                args.append(self.attrs[index])
-            elif kind == "shape":
-                args.append(self.edges[index].shape)
-            else:
-                args.append(operand)
-        return args
+    def _pull_tensor(self, rule: Any, operand: int, g, revive: Callable) -> tuple:
+        """One operand's cotangent as a Tensor, and whether its memory is someone else's too."""
+        op, edge = self.op, self.edges[operand]
+        fused = rule.on_arrays is not rule.function and not mode.enabled
+        args = [
+            (g._array if fused else g)
+            if kind == "g"
+            else self._argument(kind, index, operand, None if fused else revive)
+            for kind, index in rule.sources
+        ]
+        if fused:
+            # A step is being recorded, whose own backward pass nobody differentiates.
+            name = f"{op.name.lstrip('_')} backward"
+            found = recording.call(rule.on_arrays, tuple(args), name)
+            cotangent = revive(np.asarray(found), [0, "", 0], None)
+        else:
+            cotangent = rule.function(*args)
+        if cotangent.shape != edge.shape and op.broadcasts:
+            cotangent = sum_to_shape(cotangent, edge.shape)
+        shared = cotangent._array.base is not None or any(a is cotangent for a in args)
+        return cotangent, shared
 
-    def release(self) -> None:
-        """Forget what was saved for the derivative rules."""
-        if self.saved or self.saved_out is not None:
-            self.saved = None
-            self.saved_out = None
+    def _argument(self, kind: str, index: int, operand: int, revive: Callable | None) -> Any:
+        """What a derivative rule asks for beside g; Tensors with their history where ``revive`` makes them."""
+        if kind == "operand":
+            entry = self.saved[index]  # type: ignore[index]
+            if entry.__class__ is not tuple:
+                return entry
+            array = self.unpack(entry, self.op.operands[index])
+            return array if revive is None else revive(array, entry[1], entry[3])
+        if kind == "out":
+            array = self.unpack(self.saved_out, "output")  # type: ignore[arg-type]
+            return array if revive is None else revive(array, self.saved_out[1], self)  # type: ignore[index]
+        if kind == "attr":
+            return self.attrs[index]
+        return self.edges[index].shape if kind == "shape" else operand
 
 
 class Bundle(dict):
@@ -354,7 +366,7 @@ def run_backward(
             if tensor is not None:
                 tensor._accumulate(g, True)
         for edge, cotangent, shared in node.pull(g, revive, needed):
-            if not isinstance(cotangent, Bundle):
+            if cotangent.__class__ is not Bundle:
                 if cotangent.shape != edge.shape:
                     raise GraphError(
                         f"backward: {node.op.name} returned a gradient of shape {tuple(cotangent.shape)} for an "
@@ -363,6 +375,10 @@ def run_backward(
                 if cotangent.dtype != edge.dtype:
                     cast = cotangent.astype if revive is None else cotangent.to
                     cotangent = cast(edge.dtype)
-            deliver(edge, cotangent, shared)
-        if not retain_graph:
-            node.release()
+            if captured is None and not isinstance(edge, Node):
+                edge._accumulate(cotangent, shared)
+            else:
+                deliver(edge, cotangent, shared)
+        if not retain_graph and (node.saved or node.saved_out is not None):
+            node.saved = None
+            node.saved_out = None

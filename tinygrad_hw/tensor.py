@@ -447,6 +447,7 @@ class Tensor(Methods):
 
 
 _ONE = (1,)
+_new = Tensor.__new__
 _add, _sub, _mul, _div = ops.add, ops.sub, ops.mul, ops.div
 
 
@@ -475,14 +476,17 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
         array = op.record((*arrays, *attrs))
     if array.__class__ is not np.ndarray:
         array = np.asarray(array)
-    out = Tensor._wrap(array)
+    out = _new(Tensor)
+    out._array = array
+    out._requires_grad = False
+    out._node = None
+    out._version = [0, "", 0]
+    out._view = None
+    out._grad = None
     if mask and graph.mode.enabled and op.rules and array.dtype.kind == "f":
-        edges: list = []
-        for x in operands:
-            if isinstance(x, Tensor) and x._requires_grad:
-                edges.append(x if x._node is None else x._node)
-            else:
-                edges.append(None)
+        edges: list = [
+            (x._node or x) if isinstance(x, Tensor) and x._requires_grad else None for x in operands
+        ]
         plan = op.plan(mask)
         node = Node(op, attrs, plan.rules, edges, array.shape, array.dtype)
         if plan.keep:
@@ -569,7 +573,7 @@ def _reviver(create_graph: bool):
 
 def _cotangents(name: str, outputs: tuple, gradients: tuple, graph_wanted: bool) -> list:
     """The roots of a backward pass: each output's edge with its cotangent."""
-    roots = []
+    roots: list[tuple] = []
     for tensor, g in zip(outputs, gradients, strict=True):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name}: expected Tensors, got {type(tensor).__name__}")
@@ -583,6 +587,9 @@ def _cotangents(name: str, outputs: tuple, gradients: tuple, graph_wanted: bool)
                 raise GraphError(
                     f"{name}: expected a gradient for an output of shape {tensor.shape}; only for one element it is 1"
                 )
+            if not graph_wanted:
+                roots.append((tensor._edge(), np.ones(tensor.shape, tensor.dtype)))
+                continue
             g = Tensor._wrap(recording.constant(np.ones(tensor.shape, tensor.dtype)))
         g = g if isinstance(g, Tensor) else Tensor._wrap(np.asarray(g, tensor.dtype))
         if g.shape != tensor.shape:
@@ -598,8 +605,11 @@ def backward(
     """``Tensor.backward`` of several tensors in one pass."""
     roots = _cotangents("backward", tensors, gradients, _reviver(create_graph) is not None)
     keep = create_graph if retain_graph is None else retain_graph
-    with graph.set_grad_enabled(create_graph):
+    before, graph.mode.enabled = graph.mode.enabled, create_graph
+    try:
         run_backward(roots, retain_graph=keep, revive=_reviver(create_graph))
+    finally:
+        graph.mode.enabled = before
 
 
 def grad(

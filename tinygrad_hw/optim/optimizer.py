@@ -14,9 +14,10 @@ import numpy as np
 
 from ..autograd import enable_grad
 from ..errors import CaptureError, DTypeError, ShapeError
-from ..kernels import recording, update
+from ..kernels import recording
 from ..kernels.jit import Kernel
 from ..tensor import Tensor
+from .alike import Alike, Ready
 
 Group = dict[str, Any]
 #: A kernel, the names of the state that it changes beside the parameter, and its numbers.
@@ -77,6 +78,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
+        self._ready: Ready | None = None
         self._scalars: dict[tuple, list[np.floating]] = {}
         if isinstance(params, Tensor):
             raise TypeError(
@@ -164,28 +166,49 @@ class Optimizer:
         if recording.current is not None:
             self._record(recording.current)
             return loss
-        work: dict[tuple, list[int]] = {}
-        changed = []
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p._grad is not None:
-                    changed.append((p, group, self._gradient(p)))
-        for p, group, gradient in changed:
-            kernel, names, numbers = self._change(p, group)
-            arrays = self._arrays(p, names, gradient)
-            if arrays is None:
-                self._update_copies(p, kernel, names, gradient, numbers)
-            else:
-                row = work.setdefault((kernel, len(names), p._array.dtype, numbers), [])
-                row += [p._array.size, *map(id, arrays)]
-        for (kernel, buffers, dtype, numbers), row in work.items():
-            many = update.together(kernel, buffers + 2)
-            table = np.array(row, np.int64).reshape(-1, buffers + 3)
-            many(table, *self._cast(dtype, numbers))
+        ready = self._ready
+        if ready is not None and ready.fits():
+            for alike in ready.alike:
+                alike.launch(alike.next())
+            changed = ready.changed
+        else:
+            changed = self._first_step()
         name = f"{self._name}.step"
-        for p, _, _ in changed:
-            p._bump(name)
+        for p in changed:
+            version = p._version
+            version[0] += 1
+            version[1] = name
         return loss
+
+    def _first_step(self) -> list[Tensor]:
+        """A step that looks at every parameter, and makes the next ones ready; returns what it changed."""
+        self._ready = None
+        work = [
+            (p, group, self._gradient(p))
+            for group in self.param_groups
+            for p in group["params"]
+            if p._grad is not None
+        ]
+        found: dict[tuple, tuple[Alike, Change]] = {}
+        whole = True
+        for p, group, gradient in work:
+            counts = self._counts(p)
+            change = kernel, names, numbers = self._change(p, group)
+            if self._arrays(p, names, gradient) is None:
+                self._update_copies(p, kernel, names, gradient, numbers)
+                whole = False
+                continue
+            key = id(group), kernel, p._array.dtype, counts, numbers
+            if key not in found:
+                found[key] = Alike(self, group), change
+            found[key][0].members.append(p)
+        for alike, change in found.values():
+            alike.launch(change)
+            alike.settle()
+        changed = [p for p, _, _ in work]
+        if whole:
+            self._ready = Ready(self, [alike for alike, _ in found.values()], changed)
+        return changed
 
     def _change(self, p: Tensor, group: Group) -> Change:
         """The next step of ``p``: ``kernel(p, *state[p][names], p.grad, *numbers)``, counted in ``state[p]``."""
@@ -305,24 +328,20 @@ class Optimizer:
 
     def _follow(self, group: Group, kernel: Kernel, members: list) -> Callable[[Any], None]:
         """What brings the launches of ``members``, which are alike, up to date before a replay."""
-        first, launches = members[0][0], [launch for _, launch in members]
-        state = self.state.get(first, {})
-        others = [self.state[p] for p, _ in members[1:] if state]
+        launches = [launch for _, launch in members]
+        alike = Alike(self, group)
+        alike.members = [p for p, _ in members]
+        alike.settle()
         last: tuple = ()
 
         def refresh(program: Any) -> None:
             nonlocal last
-            now, _, numbers = self._change(first, group)
+            now, _, numbers = alike.next()
             if now is not kernel:
                 raise CaptureError(
                     f"{self._name}.step: its hyper-parameters now mean another update than was recorded\n"
                     "Call reset() on the compiled step."
                 )
-            if others:
-                for name, value in state.items():
-                    if not isinstance(value, Tensor):
-                        for other in others:
-                            other[name] = value
             if numbers != last:
                 last = numbers
                 program.set_numbers(launches, numbers)
