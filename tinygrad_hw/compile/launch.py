@@ -60,6 +60,18 @@ def _intrinsics() -> dict[str, Any]:
         return types.int64(types.int64), generate
 
     @intrinsic
+    def copy(context, target, source, size):
+        def generate(context, builder, signature, args):
+            bytes_at = [builder.inttoptr(a, ir.IntType(8).as_pointer()) for a in args[:2]]
+            function = builder.module.declare_intrinsic(
+                "llvm.memcpy", (bytes_at[0].type, bytes_at[1].type, word)
+            )
+            builder.call(function, [*bytes_at, args[2], ir.Constant(ir.IntType(1), 0)])
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64), generate
+
+    @intrinsic
     def put(context, address, value):
         def generate(context, builder, signature, args):
             builder.store(args[1], builder.inttoptr(args[0], word.as_pointer()))
@@ -86,6 +98,7 @@ def _intrinsics() -> dict[str, Any]:
         "call": call,
         "word_at": word_at,
         "put": put,
+        "copy": copy,
     }
 
 
@@ -204,6 +217,41 @@ def replay() -> Callable[[int, int, int, int], int]:
         "share": _compiled("share", threads.SHARE, atomic),
     }  # fmt: skip
     return _compiled("replay", _REPLAY.format(names="\n".join(names)), names_used)
+
+
+_SWEEP = """
+def sweep(control, pool, launches, batch, steps, order, sources, inputs, numbers, places, count):
+    for s in range(steps):
+        for i in range(inputs):
+            source, size = at(sources + 24 * i), at(sources + 24 * i + 8)
+            target = at(sources + 24 * i + 16)
+            for b in range(batch):
+                copy(target + b * size, source + at(order + 8 * (s * batch + b)) * size, size)
+        for k in range(count):
+            put(at(places + 8 * k), at(numbers + 8 * (s * count + k)))
+        if replay(control, pool, 0, launches) >= 0:
+            return s
+    return steps
+"""
+
+
+@functools.cache
+def sweep() -> Callable[..., int]:
+    """``sweep(control, pool, launches, batch, steps, order, sources, inputs, numbers, places, count)``: many steps at once.
+
+    Each takes the next ``batch`` row numbers of ``order``, copies those rows of every source (a row of ``sources`` holds
+    the address of its elements, the bytes of a row of it, and the address of the step's input), and puts the next ``count``
+    words of ``numbers`` to the addresses ``places``. Returns how many steps were done; fewer than ``steps`` where one
+    stopped.
+    """
+    native = _intrinsics()
+    names = {
+        "at": native["word_at"],
+        "put": native["put"],
+        "copy": native["copy"],
+        "replay": replay(),
+    }
+    return _compiled("sweep", _SWEEP, names)
 
 
 @functools.cache

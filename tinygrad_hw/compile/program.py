@@ -11,7 +11,7 @@ from ..errors import CaptureError, KernelError
 from ..kernels import threads
 from ..kernels.recording import Call, Launch, Recorder, arrays_in, root_of
 from ..kernels.threads import get_num_threads
-from .launch import entry, kind_of, replay, serve, words_of
+from .launch import entry, kind_of, replay, serve, sweep, words_of
 from .memory import arrange
 
 _ALIGNMENT = 64
@@ -169,6 +169,10 @@ class Program:
         self.starts = starts
         self.rows = address(self.words) + 8 * np.array(starts, np.int64)
         self.firsts = np.array(firsts, np.int64)
+        spans = [place for places in self.numbers.values() for place in places]
+        self.number_words = np.array([w for low, high in spans for w in range(low, high)], np.int64)
+        # Inputs of a sweep: arrays of their own, as the recorded ones may be whoever's.
+        self._buffers = [np.empty_like(a) for a in self.inputs]
         self.moves = np.array(moves, np.int64).reshape(-1, 3)
         self.ids = np.array([id(a) for a in self.inputs], np.int64)
         self._arguments = self.inputs
@@ -204,16 +208,64 @@ class Program:
             ids[i] = id(a)
         for host in self.hosts:
             host(self)
-        pool = threads.pool
-        if self.shared_launches and get_num_threads() > 1 and pool.busy.acquire(False):
-            try:
-                if pool.sleeping or pool.workers < get_num_threads() - 1:
-                    pool.wake(get_num_threads() - 1, self._serve)
-                self._run_parts(arguments, pool.address)
-            finally:
-                pool.busy.release()
-        else:
-            self._run_parts(arguments, 0)
+        pool = self._lend()
+        try:
+            self._run_parts(arguments, pool)
+        finally:
+            self._return(pool)
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether many steps can be run at once: all is native, and nothing is drawn."""
+        return self._native
+
+    def sweep(self, sources: list[np.ndarray], order: np.ndarray, steps: int) -> int:
+        """Do ``steps`` steps on the rows ``order`` of ``sources``, as many for each as it was recorded with.
+
+        ``sources`` are contiguous, of the dtypes and row shapes of the inputs. Returns the number of steps done.
+        """
+        inputs, words = self._buffers, self.words
+        batch = len(inputs[0])
+        self._arguments = inputs
+        self.ids[:] = [id(a) for a in inputs]
+        table = np.array(
+            [[address(a), a[:1].nbytes, address(b)] for a, b in zip(sources, inputs, strict=True)],
+            np.int64,
+        )
+        # What Python works out for each step, it works out for all of them before.
+        before = words.copy()
+        rows = []
+        for _ in range(steps):
+            for host in self.hosts:
+                host(self)
+            rows.append(words[self.number_words])
+        words[:] = before
+        numbers = np.array(rows, np.int64)
+        places = address(words) + 8 * self.number_words
+        pool = self._lend()
+        try:
+            done = sweep()(
+                self._control, pool, len(self.launches), batch, steps, address(order), address(table), len(inputs),
+                address(numbers), address(places), len(places),
+            )  # fmt: skip
+        finally:
+            self._return(pool)
+        words[self.number_words] = numbers[-1]
+        return done
+
+    def _lend(self) -> int:
+        """The workers' pool where there is work for it and no other thread has it, else 0."""
+        pool, count = threads.pool, get_num_threads()
+        if self._serve is None or count == 1 or not pool.busy.acquire(False):
+            return 0
+        if pool.sleeping or pool.workers < count - 1:
+            pool.wake(count - 1, self._serve)
+        return pool.address
+
+    @staticmethod
+    def _return(pool: int) -> None:
+        if pool:
+            threads.pool.busy.release()
 
     def _run_parts(self, arguments: list[np.ndarray], pool: int) -> None:
         stopped = -1

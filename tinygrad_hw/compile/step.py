@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from .program import Program, address
 
 #: Programs that one compiled step keeps; the one used longest ago goes first.
 KEPT = 64
+#: Seconds that a sweep runs before it is looked at.
+LOOK = 0.1
 
 
 def _map(function: Callable[[Any], Any], value: Any) -> Any:
@@ -122,14 +124,46 @@ class _Recorded:
                 return False
         return True
 
-    def run(self, arguments: list[np.ndarray], originals: list | tuple) -> Any:
-        self.program.run(arguments)
+    def _leave(self) -> None:
+        """What a step leaves behind: gradients, and the news that it has changed tensors."""
         for tensor, grad in self.gradients:
             tensor._grad = grad
         for tensor, name in self.changed:
             version = tensor._version
             version[0] += 1
             version[1] = name
+
+    def takes_rows(self, sources: list[np.ndarray], batch: int) -> bool:
+        """Whether many steps on ``batch`` rows of ``sources`` each can be run at once."""
+        if (
+            not self.program.sweeps
+            or len(sources) != len(self.signature)
+            or self.argument_gradients
+        ):
+            return False
+        if graph.mode.enabled is not self.enabled:
+            return False
+        return all(
+            shape[:1] == (batch,)
+            and shape[1:] == a.shape[1:]
+            and dtype == a.dtype
+            and not requires_grad
+            and a.flags.c_contiguous
+            for a, (shape, dtype, requires_grad) in zip(sources, self.signature, strict=True)
+        )
+
+    def sweep(self, sources: list[np.ndarray], order: np.ndarray, steps: int) -> None:
+        """That many steps; one that stops is done again by itself, for its error."""
+        done = self.program.sweep(sources, order, steps)
+        self._leave()
+        if done < steps:
+            batch = self.signature[0][0][0]
+            rows = order[done * batch : (done + 1) * batch]
+            self.run([np.take(a, rows, axis=0) for a in sources], [None] * len(sources))
+
+    def run(self, arguments: list[np.ndarray], originals: list | tuple) -> Any:
+        self.program.run(arguments)
+        self._leave()
         for i, grad in self.argument_gradients:
             originals[i]._grad = None if grad is None else Tensor._wrap(grad._array.copy())
         for i, name in self.changed_arguments:
@@ -222,6 +256,49 @@ class CompiledStep:
                 self._last = recorded
                 return recorded.run(arrays, originals)
         return self._record(tuple(key), originals, args, kwargs)
+
+    def sweep(
+        self,
+        tensors: Sequence[Tensor],
+        order: np.ndarray,
+        batch_size: int,
+        look: Callable[[int], Any] | None = None,
+    ) -> None:
+        """``step(*[t[rows] for t in tensors])`` for each ``batch_size`` rows of ``order``, one batch after the other.
+
+        Batches are gathered natively and many steps are run in one call, but none takes longer than some 0.1 s (or one
+        step); after each ``look`` is called with the number of batches done since the last look. What the step returns is
+        dropped: let it add up what it measures in tensors. Raises: IndexError for rows that are not there.
+        """
+        count = len(tensors[0])
+        order = np.ascontiguousarray(order, np.int64)
+        if len(order) and not 0 <= order.min() <= order.max() < count:
+            raise IndexError(
+                f"sweep: expected rows in [0, {count - 1}], got {order.min()} to {order.max()}"
+            )
+        arrays = [t._array for t in tensors]
+        whole = len(order) // batch_size
+        done, together = 0, 1
+        while done * batch_size < len(order):
+            rows = order[done * batch_size : (done + 1) * batch_size]
+            last = self._last
+            if (
+                done < whole
+                and last is not None
+                and last.takes_rows(arrays, batch_size)
+                and last.holds()
+            ):
+                start = time.perf_counter()
+                steps = min(together, whole - done)
+                last.sweep(arrays, order[done * batch_size :], steps)
+                spent = time.perf_counter() - start
+                together = max(1, min(2 * together, int(together * LOOK / max(spent, 1e-6))))
+            else:
+                steps = 1
+                self(*[Tensor._wrap(np.take(a, rows, axis=0)) for a in arrays])
+            done += steps
+            if look is not None:
+                look(steps)
 
     def _record(self, key: tuple, originals: list, args: tuple, kwargs: dict) -> Any:
         if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):

@@ -172,6 +172,21 @@ class DataLoader:
         order = self.generator.numpy.permutation(n) if self.shuffle else np.arange(n)
         return self._batches(order)
 
+    def rows(self) -> tuple[tuple[Tensor, ...], np.ndarray] | None:
+        """Tensors and the numbers of the rows of one pass over them, in order; None for other data sets.
+
+        As ``iter``, it draws the pass's permutation.
+        """
+        dataset, chosen = self.dataset, None
+        if isinstance(dataset, Subset):
+            dataset, chosen = dataset.dataset, dataset.indices
+        if self.collate_fn is not None or type(dataset) is not TensorDataset:
+            return None
+        n = len(self.dataset)
+        order = self.generator.numpy.permutation(n) if self.shuffle else np.arange(n)
+        order = order[: len(self) * self.batch_size]
+        return dataset.tensors, order if chosen is None else chosen[order] % len(dataset)
+
     def _batches(self, order: np.ndarray) -> Iterator[Any]:
         at_once = self.collate_fn is None and getattr(self.dataset, "takes_index_arrays", False)
         collate = self.collate_fn or default_collate

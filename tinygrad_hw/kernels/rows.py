@@ -226,3 +226,18 @@ def column_sums(out, x, start, stop):
     for i in range(full, n):
         for j in range(start, stop):
             out[j] += x[i, j]
+
+
+@kernel
+def tally(totals, scores, target, loss, weight):
+    """totals[0] += weight loss[0], totals[1] += rows, totals[2] += rows whose largest score is at the target."""
+    totals[0] += weight * loss[0]
+    totals[1] += scores.shape[0]
+    for i in range(scores.shape[0]):
+        best = 0
+        for j in range(1, scores.shape[1]):
+            # As NumPy's argmax: the first of equal scores, and NaN above all.
+            if scores[i, best] == scores[i, best] and not scores[i, j] <= scores[i, best]:
+                best = j
+        if best == target[i]:
+            totals[2] += 1

@@ -19,11 +19,14 @@ class History(dict[str, list[float]]):
     two of validation only where there are validation data.
 
     ``stopped`` tells why a run ended before its last epoch, and is empty when it did not;
-    ``interrupted`` is True when that was Ctrl-C.
+    ``interrupted`` is True when that was Ctrl-C. ``compiled`` tells whether the training step was compiled, and
+    ``uncompiled`` why it was not.
     """
 
     stopped: str = ""
     interrupted: bool = False
+    compiled: bool = False
+    uncompiled: str = ""
 
     @property
     def epochs(self) -> int:

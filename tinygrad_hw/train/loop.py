@@ -6,13 +6,11 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-import numpy as np
-
 from ..autograd import no_grad
-from ..creation import from_numpy, tensor
+from ..creation import as_tensor
 from ..errors import DataError
 from ..nn import Module
 from ..ops import cat
@@ -23,11 +21,9 @@ from ..tensor import Tensor
 from .callbacks import Checkpoint
 from .history import History
 from .interrupt import Interrupt
+from .passes import Batches, Loss, Pass
 from .progress import Silent, reporter
 from .run import Callback, Run
-
-Batches = Iterable[tuple[Any, Any]]
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def fit(
@@ -43,6 +39,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     resume: str | os.PathLike[str] | None = None,
     progress: Literal["auto", "bar", "lines", "none"] = "auto",
+    compile: bool = True,
 ) -> History:
     """Train ``model`` until ``epochs`` epochs are done, and return what was measured.
 
@@ -50,6 +47,9 @@ def fit(
     batch's loss is taken to be the mean over its rows (its sum where ``loss.reduction`` is "sum"). ``scheduler``
     steps after each epoch or each batch; ReduceLROnPlateau is given the validation loss, else the training
     loss. ``progress`` is a tqdm bar on a terminal and a line an epoch elsewhere, unless said otherwise.
+
+    With ``compile`` the step is compiled, and many steps of a DataLoader over tensors run in one native call. A model
+    that cannot be compiled is trained step by step; ``History.compiled`` tells which, ``History.uncompiled`` why.
 
     The run ends early when a callback says so, when the training loss is no longer finite, or on Ctrl-C; see
     ``History.stopped``. With ``resume``, the folder of a ``Checkpoint``, it goes on from there: model, optimizer,
@@ -80,13 +80,28 @@ def fit(
     history = run.history
     report = reporter(progress, epochs)
     each_batch = scheduler if schedule_every == "batch" else None
+
+    def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        optimizer.zero_grad()
+        output = model(x)
+        value = loss(output, y)
+        value.backward()
+        optimizer.step()
+        if each_batch is not None:
+            each_batch.step()
+        return output, value
+
+    learn = Pass(step, loss, "train", compile)
+    judge = Pass(_forward(model, loss), loss, "valid", compile)
     with Interrupt() as interrupt:
         try:
             for callback in callbacks:
                 callback.start(run)
             model.train()
             while history.epochs < epochs and not run.stop:
-                row = _epoch(run, loss, train, valid, report, each_batch, interrupt)
+                row = _epoch(run, learn, train, judge, valid, report, each_batch, interrupt)
+                history.compiled = learn.compiled
+                history.uncompiled = learn.uncompiled
                 history.append(row)
                 if not math.isfinite(row["train_loss"]):
                     run.stop = f"the training loss became {row['train_loss']}\nTry a smaller lr."
@@ -115,8 +130,9 @@ def _restore(run: Run, folder: str | os.PathLike[str]) -> None:
 
 def _epoch(
     run: Run,
-    loss: Loss,
+    learn: Pass,
     train: Batches,
+    judge: Pass,
     valid: Batches | None,
     report: Silent,
     each_batch: Any,
@@ -126,23 +142,18 @@ def _epoch(
     epoch = run.history.epochs + 1
     lr = run.optimizer.param_groups[0]["lr"]
     start = time.perf_counter()
-    tally = _Tally(loss, "train")
-    model, optimizer = run.model, run.optimizer
-    for x, y in report.batches(train, epoch):
+
+    def look(batches: int) -> None:
+        report.advance(batches)
         if interrupt.pressed:
             raise KeyboardInterrupt
-        x, y = _tensor(x), _tensor(y)
-        optimizer.zero_grad()
-        output = model(x)
-        value = loss(output, y)
-        value.backward()
-        optimizer.step()
-        if each_batch is not None:
-            each_batch.step()
-        tally.add(output, y, value)
+
+    report.epoch_begin(train, epoch)
+    tally = learn.go(train, look)
     row: dict[str, float] = {"epoch": epoch, **tally.row()}
     if valid is not None:
-        row |= _measure(model, loss, valid, "valid").row()
+        with _evaluating(run.model):
+            row |= judge.go(valid, lambda batches: None).row()
     scheduler = run.scheduler
     if scheduler is not None and each_batch is None:
         if isinstance(scheduler, ReduceLROnPlateau):
@@ -151,41 +162,6 @@ def _epoch(
             scheduler.step()
     row |= {"lr": lr, "seconds": time.perf_counter() - start}
     return row
-
-
-class _Tally:
-    """Adds up losses and hits over the batches of one pass over a split."""
-
-    def __init__(self, loss: Loss, split: str) -> None:
-        self.split = split
-        self.summed = getattr(loss, "reduction", "mean") == "sum"
-        self.loss = 0.0
-        self.rows = 0
-        self.hits = 0
-        self.judged = 0
-
-    def add(self, output: Tensor, target: Tensor, value: Tensor) -> None:
-        rows = len(target)
-        self.rows += rows
-        self.loss += value.item() if self.summed else value.item() * rows
-        truth = target._array
-        if truth.dtype.kind in "iu" and output.ndim == truth.ndim + 1:
-            self.hits += int(np.count_nonzero(output._array.argmax(1) == truth))
-            self.judged += truth.size
-
-    def row(self) -> dict[str, float]:
-        if not self.rows:
-            raise ValueError(f"fit: expected {self.split} to give at least one batch, got none")
-        row = {f"{self.split}_loss": self.loss / self.rows}
-        if self.judged:
-            row[f"{self.split}_accuracy"] = self.hits / self.judged
-        return row
-
-
-def _tensor(values: Any) -> Tensor:
-    if isinstance(values, Tensor):
-        return values
-    return from_numpy(values) if isinstance(values, np.ndarray) else tensor(values)
 
 
 @contextlib.contextmanager
@@ -201,14 +177,12 @@ def _evaluating(model: Module) -> Iterator[None]:
             module.training = training
 
 
-def _measure(model: Module, loss: Loss, batches: Batches, split: str) -> _Tally:
-    tally = _Tally(loss, split)
-    with _evaluating(model):
-        for x, y in batches:
-            x, y = _tensor(x), _tensor(y)
-            output = model(x)
-            tally.add(output, y, loss(output, y))
-    return tally
+def _forward(model: Module, loss: Loss) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        output = model(x)
+        return output, loss(output, y)
+
+    return step
 
 
 def evaluate(model: Module, loss: Loss, loader: Batches) -> tuple[float, float]:
@@ -217,7 +191,8 @@ def evaluate(model: Module, loss: Loss, loader: Batches) -> tuple[float, float]:
     Accuracy is the fraction of targets whose class has the largest output, NaN where targets are not class
     indices.
     """
-    row = _measure(model, loss, loader, "loader").row()
+    with _evaluating(model):
+        row = Pass(_forward(model, loss), loss, "loader", False).go(loader).row()
     return row["loader_loss"], row.get("loader_accuracy", math.nan)
 
 
@@ -225,7 +200,7 @@ def predict(model: Module, x: Any, batch_size: int = 1024) -> Tensor:
     """The model's outputs for all rows of ``x``, in eval mode, without gradients, ``batch_size`` rows at a time."""
     if batch_size < 1:
         raise ValueError(f"predict: expected batch_size >= 1, got {batch_size!r}")
-    x = _tensor(x)
+    x = as_tensor(x)
     with _evaluating(model):
         starts = range(0, max(len(x), 1), batch_size)
         return cat([model(x[start : start + batch_size]) for start in starts])

@@ -14,9 +14,11 @@ class Silent:
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
 
-    def batches(self, loader: Iterable[Any], epoch: int) -> Iterable[Any]:
-        """The loader's batches, counted where there is a bar."""
-        return loader
+    def epoch_begin(self, loader: Iterable[Any], epoch: int) -> None:
+        """Epoch number ``epoch``, of all batches of ``loader``, begins."""
+
+    def advance(self, batches: int) -> None:
+        """So many more batches are done."""
 
     def epoch_end(self, row: Mapping[str, float]) -> None:
         """An epoch has ended with these measurements."""
@@ -45,7 +47,7 @@ class Bar(Silent):
         super().__init__(epochs)
         self._bar: Any = None
 
-    def batches(self, loader: Iterable[Any], epoch: int) -> Iterable[Any]:
+    def epoch_begin(self, loader: Iterable[Any], epoch: int) -> None:
         name = f"epoch {epoch}/{self.epochs} "
         if self._bar is None:
             from tqdm import tqdm
@@ -63,10 +65,9 @@ class Bar(Silent):
                 else None,
             )
         self._bar.set_description_str(name, refresh=False)
-        update = self._bar.update
-        for batch in loader:
-            yield batch
-            update()
+
+    def advance(self, batches: int) -> None:
+        self._bar.update(batches)
 
     def epoch_end(self, row: Mapping[str, float]) -> None:
         measured = _describe(row, "valid") or _describe(row, "train")
