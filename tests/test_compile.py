@@ -540,3 +540,76 @@ def test_kernels_come_from_the_cache_in_the_next_process(tmp_path):
     assert counts[0][0] > 0
     assert counts[1][0] == 0
     assert counts[1][1] > 0
+
+
+@pytest.mark.parametrize("optimizer", ["Nesterov", "Adam"])
+def test_a_sweep_takes_the_steps_of_a_loop(optimizer):
+    x, y = next(batches(1, 103, 6, 3))
+    order = np.random.default_rng(2).permutation(103)
+    models, looks = [], []
+    for swept in (False, True):
+        model = network()
+        made = OPTIMIZERS[optimizer](model.parameters())
+        schedule = optim.lr_scheduler.LinearLR(made, total_iters=20)
+        total = tg.zeros(1, dtype=tg.float64)
+
+        def step(x, y, model=model, made=made, schedule=schedule, total=total):
+            value = F.cross_entropy(model(x), y)
+            made.zero_grad()
+            value.backward()
+            made.step()
+            schedule.step()
+            total.add_(value.detach())
+
+        fast = tg.compile(step)
+        if swept:
+            fast.sweep((x, y), order, 4, looks.append)
+            assert fast.program.launches
+        else:
+            for start in range(0, 103, 4):
+                rows = order[start : start + 4]
+                fast(tg.from_numpy(x.numpy()[rows]), tg.from_numpy(y.numpy()[rows]))
+        models.append((model, total.item(), made))
+    assert sum(looks) == 26
+    assert len(looks) < 26
+    agree(models[0][0], models[1][0], 0.0)
+    assert models[0][1] == models[1][1]
+    counts = [[v.get("step") for v in made.state.values()] for _, _, made in models]
+    assert counts[0] == counts[1]
+
+
+def test_a_sweep_stops_at_what_is_wrong():
+    x, y = next(batches(1, 60))
+    model = network()
+    fast = tg.compile(training_step(model, optim.SGD(model.parameters(), 0.1)))
+    labels = y.numpy().copy()
+    labels[41] = 9
+    with pytest.raises(IndexError, match=r"expected class indices in \[0, 2\], got 9"):
+        fast.sweep((x, tg.from_numpy(labels)), np.arange(60), 4)
+    with pytest.raises(IndexError, match=r"sweep: expected rows in \[0, 59\], got 3 to 60"):
+        fast.sweep((x, y), np.array([3, 60]), 2)
+
+
+def test_a_model_that_cannot_be_compiled_is_trained_all_the_same():
+    class Branching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.layer(x) if x.sum() > 0 else self.layer(-x)
+
+    x, y = next(batches(1, 40, dtype=tg.float32))
+    loader = tg.data.DataLoader(tg.data.TensorDataset(x, y), 8)
+    model = Branching()
+    history = tg.train.fit(
+        model,
+        optim.SGD(model.parameters(), 0.1),
+        nn.CrossEntropyLoss(),
+        loader,
+        epochs=2,
+        progress="none",
+    )
+    assert not history.compiled
+    assert "a branch or number that depends on" in history.uncompiled
+    assert history.epochs == 2

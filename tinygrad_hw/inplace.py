@@ -128,7 +128,6 @@ class InPlace(Recorded):
 
     __slots__ = ()
 
-    _array: np.ndarray
     _view: tuple | None
 
     def __setitem__(self, index, value) -> None:

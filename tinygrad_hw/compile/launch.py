@@ -64,7 +64,7 @@ def _intrinsics() -> dict[str, Any]:
         def generate(context, builder, signature, args):
             bytes_at = [builder.inttoptr(a, ir.IntType(8).as_pointer()) for a in args[:2]]
             function = builder.module.declare_intrinsic(
-                "llvm.memcpy", (bytes_at[0].type, bytes_at[1].type, word)
+                "llvm.memcpy", [bytes_at[0].type, bytes_at[1].type, word]
             )
             builder.call(function, [*bytes_at, args[2], ir.Constant(ir.IntType(1), 0)])
             return context.get_dummy_value()

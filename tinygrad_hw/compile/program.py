@@ -275,7 +275,7 @@ class Program:
             for call in self.first_calls:
                 _do(call)
             for part in self.parts:
-                if part.__class__ is tuple:
+                if isinstance(part, tuple):
                     stopped = self._replay(self._control, pool, *part)
                     if stopped >= 0:
                         break

@@ -206,6 +206,7 @@ class CompiledStep:
         self._last: _Recorded | None = None
         self._recordings = 0
         self._seconds = 0.0
+        self.__name__: str = getattr(step, "__name__", type(step).__name__)
         functools.update_wrapper(self, step)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

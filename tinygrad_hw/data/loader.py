@@ -177,7 +177,8 @@ class DataLoader:
 
         As ``iter``, it draws the pass's permutation.
         """
-        dataset, chosen = self.dataset, None
+        dataset: Any = self.dataset
+        chosen = None
         if isinstance(dataset, Subset):
             dataset, chosen = dataset.dataset, dataset.indices
         if self.collate_fn is not None or type(dataset) is not TensorDataset:

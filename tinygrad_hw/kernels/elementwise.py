@@ -219,7 +219,9 @@ class Loop:
             return self.broadcast(dtype, result, (*operands, *args[count:]))
         shape, loops, strides = merged
         out = np.empty(shape, result)
-        kinds, values, outer = "", [], []
+        kinds = ""
+        values: list[Any] = []
+        outer: list[int] = []
         rows = iter(strides)
         for a in operands:
             if not isinstance(a, np.ndarray):

@@ -374,7 +374,7 @@ def _split(args: tuple, parts: int) -> list[tuple] | None:
     out = args[0]
     if out.size * _inner(args) < SHARED_FROM:
         return None
-    ranges = shares(*out.shape, out.dtype, parts)
+    ranges = shares(out.shape[0], out.shape[1], out.dtype, parts)
     return [(*args[:6], *r) for r in ranges] if len(ranges) > 1 else None
 
 

@@ -42,6 +42,8 @@ class Recorded:
 
     __slots__ = ()
 
+    _array: np.ndarray
+
     def _apply(self, op: Primitive, operands: tuple, attrs: tuple):
         raise NotImplementedError
 

@@ -305,8 +305,9 @@ class Optimizer:
             kernel, names, numbers = self._change(p, group)
             arrays = self._arrays(p, names, gradient)
             if arrays is None:
-                recording.refuse(
-                    "a parameter whose elements do not lie in order", "Make it contiguous."
+                raise CaptureError(
+                    f"compile: {self._name}.step found a parameter whose elements do not lie in order\n"
+                    "Make it contiguous before the step."
                 )
             for name in names:
                 recorder.adopt(self.state[p][name])
