@@ -14,165 +14,50 @@ Names, defaults and shapes are PyTorch's.
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
-from . import autograd, dtypes, errors, nn, ops, optim
-from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .compile import CompiledStep, compile
-from .creation import (
-    arange,
-    as_tensor,
-    empty,
-    empty_like,
-    eye,
-    from_numpy,
-    full,
-    full_like,
-    linspace,
-    ones,
-    ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-    tensor,
-    zeros,
-    zeros_like,
-)
-from .dtypes import bool_ as bool
-from .dtypes import (
-    float32,
-    float64,
-    get_default_dtype,
-    int8,
-    int16,
-    int32,
-    int64,
-    result_type,
-    set_default_dtype,
-    uint8,
-)
-from .errors import DataError, DTypeError, GraphError, KernelError, ShapeError, TinygradError
-from .kernels.threads import get_num_threads, set_num_threads
-from .ops import (
-    abs,
-    add,
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    bmm,
-    broadcast_to,
-    cat,
-    chunk,
-    clamp,
-    clone,
-    cos,
-    cross_entropy,
-    cumsum,
-    div,
-    dot,
-    dropout,
-    einsum,
-    elu,
-    eq,
-    erf,
-    exp,
-    expand,
-    expm1,
-    flatten,
-    flip,
-    gather,
-    ge,
-    gelu,
-    gt,
-    huber_loss,
-    index_select,
-    isfinite,
-    isinf,
-    isnan,
-    kl_div,
-    l1_loss,
-    le,
-    leaky_relu,
-    linear,
-    log,
-    log1p,
-    log_softmax,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    logsigmoid,
-    logsumexp,
-    lt,
-    masked_fill,
-    matmul,
-    max,
-    maximum,
-    mean,
-    min,
-    minimum,
-    mm,
-    mse_loss,
-    mul,
-    mv,
-    narrow,
-    ne,
-    neg,
-    nll_loss,
-    norm,
-    one_hot,
-    outer,
-    pad,
-    permute,
-    pow,
-    prod,
-    reciprocal,
-    relu,
-    reshape,
-    rsqrt,
-    select,
-    sigmoid,
-    sign,
-    silu,
-    sin,
-    smooth_l1_loss,
-    softmax,
-    softmin,
-    softplus,
-    split,
-    sqrt,
-    square,
-    squeeze,
-    stack,
-    std,
-    sub,
-    sum,
-    take_along_dim,
-    tanh,
-    transpose,
-    tril,
-    triu,
-    unsqueeze,
-    var,
-    where,
-)
-from .random import (
-    Generator,
-    default_generator,
-    get_rng_state,
-    initial_seed,
-    manual_seed,
-    seed,
-    set_rng_state,
-)
-from .serialization import load, load_file, save, save_file
-from .tensor import Tensor
+from . import autograd as autograd
+from . import dtypes as dtypes
+from . import errors as errors
+from . import nn as nn
+from . import ops as ops
+from . import optim as optim
+from .autograd import enable_grad as enable_grad
+from .autograd import is_grad_enabled as is_grad_enabled
+from .autograd import no_grad as no_grad
+from .autograd import set_grad_enabled as set_grad_enabled
+from .compile import CompiledStep as CompiledStep
+from .compile import compile as compile
+from .creation import *
+from .dtypes import float32 as float32
+from .dtypes import float64 as float64
+from .dtypes import get_default_dtype as get_default_dtype
+from .dtypes import int8 as int8
+from .dtypes import int16 as int16
+from .dtypes import int32 as int32
+from .dtypes import int64 as int64
+from .dtypes import result_type as result_type
+from .dtypes import set_default_dtype as set_default_dtype
+from .dtypes import uint8 as uint8
+from .errors import DataError as DataError
+from .errors import DTypeError as DTypeError
+from .errors import GraphError as GraphError
+from .errors import KernelError as KernelError
+from .errors import ShapeError as ShapeError
+from .errors import TinygradError as TinygradError
+from .kernels.threads import get_num_threads as get_num_threads
+from .kernels.threads import set_num_threads as set_num_threads
+from .ops.public import *
+from .random import Generator as Generator
+from .random import default_generator as default_generator
+from .random import get_rng_state as get_rng_state
+from .random import initial_seed as initial_seed
+from .random import manual_seed as manual_seed
+from .random import seed as seed
+from .random import set_rng_state as set_rng_state
+from .serialization import load as load
+from .serialization import load_file as load_file
+from .serialization import save as save
+from .serialization import save_file as save_file
+from .tensor import Tensor as Tensor
 
 if TYPE_CHECKING:
     from . import data, metrics, plot, train
@@ -180,7 +65,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 concat = cat
-double, float, long, int = float64, float32, int64, int32
+bool, int, long, float, double = dtypes.bool_, int32, int64, float32, float64
 
 # Loaded when first named: with them, importing the package would take twice as long.
 _LAZY = {"data", "metrics", "plot", "train"}
@@ -193,182 +78,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return __all__
-
-
-__all__ = [
-    "DTypeError",
-    "DataError",
-    "Generator",
-    "GraphError",
-    "KernelError",
-    "ShapeError",
-    "Tensor",
-    "TinygradError",
-    "abs",
-    "add",
-    "all",
-    "amax",
-    "amin",
-    "any",
-    "arange",
-    "argmax",
-    "argmin",
-    "as_tensor",
-    "autograd",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "bmm",
-    "bool",
-    "broadcast_to",
-    "cat",
-    "chunk",
-    "clamp",
-    "clone",
-    "concat",
-    "cos",
-    "cross_entropy",
-    "cumsum",
-    "data",
-    "default_generator",
-    "div",
-    "dot",
-    "double",
-    "dropout",
-    "dtypes",
-    "einsum",
-    "elu",
-    "empty",
-    "empty_like",
-    "enable_grad",
-    "eq",
-    "erf",
-    "errors",
-    "exp",
-    "expand",
-    "expm1",
-    "eye",
-    "flatten",
-    "flip",
-    "float",
-    "float32",
-    "float64",
-    "from_numpy",
-    "full",
-    "full_like",
-    "gather",
-    "ge",
-    "gelu",
-    "get_default_dtype",
-    "get_rng_state",
-    "gt",
-    "huber_loss",
-    "index_select",
-    "initial_seed",
-    "int",
-    "int16",
-    "int32",
-    "int64",
-    "int8",
-    "is_grad_enabled",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "kl_div",
-    "l1_loss",
-    "le",
-    "leaky_relu",
-    "linear",
-    "linspace",
-    "load",
-    "load_file",
-    "log",
-    "log1p",
-    "log_softmax",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-    "logsigmoid",
-    "logsumexp",
-    "long",
-    "lt",
-    "manual_seed",
-    "masked_fill",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "metrics",
-    "min",
-    "minimum",
-    "mm",
-    "mse_loss",
-    "mul",
-    "mv",
-    "narrow",
-    "ne",
-    "neg",
-    "nll_loss",
-    "nn",
-    "no_grad",
-    "norm",
-    "one_hot",
-    "ones",
-    "ones_like",
-    "ops",
-    "optim",
-    "outer",
-    "pad",
-    "permute",
-    "plot",
-    "pow",
-    "prod",
-    "rand",
-    "rand_like",
-    "randint",
-    "randn",
-    "randn_like",
-    "randperm",
-    "reciprocal",
-    "relu",
-    "reshape",
-    "result_type",
-    "rsqrt",
-    "save",
-    "save_file",
-    "seed",
-    "select",
-    "set_default_dtype",
-    "set_grad_enabled",
-    "set_rng_state",
-    "sigmoid",
-    "sign",
-    "silu",
-    "sin",
-    "smooth_l1_loss",
-    "softmax",
-    "softmin",
-    "softplus",
-    "split",
-    "sqrt",
-    "square",
-    "squeeze",
-    "stack",
-    "std",
-    "sub",
-    "sum",
-    "take_along_dim",
-    "tanh",
-    "tensor",
-    "train",
-    "transpose",
-    "tril",
-    "triu",
-    "uint8",
-    "unsqueeze",
-    "var",
-    "where",
-    "zeros",
-    "zeros_like",
-]
+    return sorted(_LAZY.union(name for name in globals() if not name.startswith("_")))

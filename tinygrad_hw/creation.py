@@ -13,6 +13,11 @@ from .kernels import recording
 from .random import Generator, draw
 from .tensor import Tensor
 
+__all__ = [
+    "tensor", "as_tensor", "from_numpy", "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like",
+    "full_like", "arange", "linspace", "eye", "rand", "randn", "rand_like", "randn_like", "randint", "randperm",
+]  # fmt: skip
+
 
 def _shape(name: str, size: tuple) -> tuple[int, ...]:
     """Sizes given one by one or as one sequence.  Raises: ShapeError for negative ones."""

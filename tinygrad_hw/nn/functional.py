@@ -2,58 +2,11 @@
 
 from __future__ import annotations
 
-from ..ops import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    dropout,
-    elu,
-    gelu,
-    huber_loss,
-    kl_div,
-    l1_loss,
-    leaky_relu,
-    linear,
-    log_softmax,
-    logsigmoid,
-    mse_loss,
-    nll_loss,
-    one_hot,
-    pad,
-    relu,
-    sigmoid,
-    silu,
-    smooth_l1_loss,
-    softmax,
-    softmin,
-    softplus,
-    tanh,
-)
-
-__all__ = [
-    "linear",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "gelu",
-    "silu",
-    "sigmoid",
-    "logsigmoid",
-    "softplus",
-    "tanh",
-    "softmax",
-    "log_softmax",
-    "softmin",
-    "dropout",
-    "pad",
-    "one_hot",
-    "cross_entropy",
-    "nll_loss",
-    "mse_loss",
-    "l1_loss",
-    "smooth_l1_loss",
-    "huber_loss",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "kl_div",
-]
+from ..ops.activation import *
+from ..ops.loss import *
+from ..ops.product import linear as linear
+from ..ops.reduce import log_softmax as log_softmax
+from ..ops.reduce import softmax as softmax
+from ..ops.reduce import softmin as softmin
+from ..ops.shape import one_hot as one_hot
+from ..ops.shape import pad as pad

@@ -28,6 +28,10 @@ from .pointwise import (  # noqa: F401 (rules name them)
     where,
 )  # fmt: skip
 
+__all__ = [
+    "dropout", "elu", "gelu", "leaky_relu", "logsigmoid", "relu", "sigmoid", "silu", "softplus", "tanh",
+]  # fmt: skip
+
 _INV_SQRT_2PI = (2 * pi) ** -0.5
 _SQRT_2_OVER_PI = (2 / pi) ** 0.5
 

@@ -10,6 +10,10 @@ from .core import Recorded, composite, primitive
 from .pointwise import _cast, where
 from .shape import _slice, normalize_dim, reshape
 
+__all__ = [
+    "gather", "index_select", "masked_fill", "take_along_dim",
+]  # fmt: skip
+
 
 def array_of(x):
     """The array behind an index operand: indices take part in no gradient."""

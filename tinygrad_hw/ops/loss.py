@@ -32,6 +32,11 @@ from .pointwise import (  # noqa: F401 (rules name them)
 from .reduce import _sum, log_softmax, mean, require_float, softmax, sum
 from .shape import one_hot, reshape
 
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss",
+    "mse_loss", "nll_loss", "smooth_l1_loss",
+]  # fmt: skip
+
 
 def _reduce(name: str, losses, reduction: str):
     if reduction == "mean":

@@ -15,6 +15,12 @@ from ..errors import DTypeError, ShapeError
 from ..kernels import recording
 from .core import composite, elementwise, primitive
 
+__all__ = [
+    "abs", "add", "clamp", "clone", "cos", "div", "eq", "erf", "exp", "expm1", "ge", "gt", "isfinite", "isinf", "isnan",
+    "le", "log", "log1p", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "maximum", "minimum", "mul",
+    "ne", "neg", "pow", "reciprocal", "rsqrt", "sign", "sin", "sqrt", "square", "sub", "where",
+]  # fmt: skip
+
 _TWO_OVER_SQRT_PI = 2 / pi**0.5
 
 

@@ -23,6 +23,10 @@ from .pointwise import _cast, mul
 from .reduce import _sum, expand
 from .shape import _permute, _reshape
 
+__all__ = [
+    "bmm", "dot", "einsum", "linear", "matmul", "mm", "mv", "outer",
+]  # fmt: skip
+
 
 def _swap(x):
     """The last two dimensions exchanged."""

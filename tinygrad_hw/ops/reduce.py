@@ -34,6 +34,11 @@ from .pointwise import (
 )
 from .shape import _sizes, cat, flip, narrow, normalize_dim, normalize_dims, reshape, squeeze
 
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "broadcast_to", "cumsum", "expand", "log_softmax", "logsumexp",
+    "max", "mean", "min", "norm", "prod", "softmax", "softmin", "std", "sum", "var",
+]  # fmt: skip
+
 
 class ValuesIndices(NamedTuple):
     """What reductions that choose an element return: the values, and where they stood (int64)."""

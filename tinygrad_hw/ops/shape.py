@@ -16,6 +16,11 @@ from ..errors import DTypeError, ShapeError
 from ..kernels import recording
 from .core import composite, primitive, view
 
+__all__ = [
+    "cat", "chunk", "flatten", "flip", "narrow", "one_hot", "pad", "permute", "reshape", "select", "split", "squeeze",
+    "stack", "transpose", "tril", "triu", "unsqueeze",
+]  # fmt: skip
+
 
 def normalize_dim(name: str, dim, ndim: int) -> int:
     """``dim`` counted from the front.  Raises: IndexError when it is out of range."""

@@ -1,0 +1,9 @@
+"""Every public operator under its one name; each family lists its own in ``__all__``."""
+
+from .activation import *
+from .index import *
+from .loss import *
+from .pointwise import *
+from .product import *
+from .reduce import *
+from .shape import *
