@@ -789,3 +789,5 @@ case(
 )
 case("_cast", real(3), torch=False, dtype=float64, oracle=np.copy)
 case("_cast", real(3), torch=False, dtype=int64)
+
+import op_cases_nn  # noqa: E402, F401 (more of the table)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from ..ops.activation import *
+from ..ops.convolution import *
+from ..ops.dropout import *
 from ..ops.loss import *
+from ..ops.normalization import *
+from ..ops.pooling import *
 from ..ops.product import linear as linear
 from ..ops.reduce import log_softmax as log_softmax
 from ..ops.reduce import softmax as softmax

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, ops
 from ..ops import dropout, flatten, linear
 from ..tensor import Tensor
 from . import init
@@ -97,7 +98,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
         if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: expected a probability p in [0, 1], got {p}")
+            raise ValueError(f"{type(self).__name__}: expected a probability p in [0, 1], got {p}")
         self.p = p
 
     def forward(self, input: Tensor) -> Tensor:
@@ -105,3 +106,28 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class _DropChannels(Dropout):
+    _function: Callable[..., Any]
+
+    def forward(self, input: Tensor) -> Tensor:
+        return type(self)._function(input, self.p, self.training)
+
+
+class Dropout1d(_DropChannels):
+    """Dropout of whole channels of (n, channels, length)."""
+
+    _function = ops.dropout1d
+
+
+class Dropout2d(_DropChannels):
+    """Dropout of whole channels of (n, channels, height, width)."""
+
+    _function = ops.dropout2d
+
+
+class Dropout3d(_DropChannels):
+    """Dropout of whole channels of (n, channels, depth, height, width)."""
+
+    _function = ops.dropout3d

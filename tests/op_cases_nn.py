@@ -1,0 +1,119 @@
+"""The table of operators, continued: convolution, pooling, normalization."""
+
+from __future__ import annotations
+
+import numpy as np
+from op_cases import case, real
+from scipy import signal
+
+from tinygrad_hw import Generator
+
+
+def correlate(x, w, bias=None):
+    """Stride 1, no padding, by SciPy."""
+    dims = x.ndim - 2
+    out = np.stack([np.stack([signal.correlate(sample, v, "valid")[0] for v in w]) for sample in x])
+    return out if bias is None else out + bias.reshape(-1, *(1,) * dims)
+
+
+# Convolution
+
+case("conv1d", real(2, 3, 7), real(4, 3, 3), oracle=correlate)
+case("conv2d", real(2, 3, 6, 5), real(4, 3, 3, 2), real(4), oracle=correlate)
+case("conv2d", real(2, 2, 12, 11), real(19, 2, 3, 3), real(19), oracle=correlate)
+case("conv3d", real(1, 2, 3, 4, 5), real(3, 2, 2, 2, 3), real(3), oracle=correlate)
+case("conv2d", real(2, 330, 1, 2), real(2, 330, 1, 1), oracle=correlate)
+case("conv2d", real(1, 3, 5, 5), real(3, 1, 3, 3), padding=1, groups=3)
+case("conv2d", real(2, 4, 7, 6), real(6, 2, 3, 2), real(6), stride=(2, 3), padding=(1, 2), groups=2)
+case("conv2d", real(1, 2, 8, 9), real(2, 2, 2, 3), stride=2, padding=3, dilation=(3, 2))
+case("conv2d", real(1, 1, 4, 4), real(2, 1, 1, 1), padding=2)
+case("conv2d", real(1, 2, 5, 5), real(2, 2, 3, 4), padding="same", dilation=(1, 2))
+case("conv2d", real(2, 5, 4), real(3, 2, 2, 2), real(3), padding="valid")
+case("conv2d", real(0, 2, 5, 4), real(3, 2, 2, 2), real(3))
+case("conv1d", real(2, 9), real(2, 2, 4), stride=5, padding=2)
+case(
+    "conv3d",
+    real(1, 2, 3, 5, 4),
+    real(2, 2, 2, 3, 2),
+    stride=(1, 2, 3),
+    padding=1,
+    dilation=(2, 1, 1),
+)
+case(
+    "conv_transpose1d", real(2, 3, 5), real(3, 2, 4), real(2), stride=3, padding=1, output_padding=2
+)
+case("conv_transpose2d", real(2, 2, 3, 4), real(2, 3, 3, 2), real(3))
+case(
+    "conv_transpose2d",
+    real(1, 4, 3, 3),
+    real(4, 1, 2, 3),
+    stride=(2, 1),
+    padding=1,
+    groups=2,
+    dilation=2,
+)
+case("conv_transpose2d", real(2, 3, 4), real(2, 3, 3, 2), stride=2)
+case("conv_transpose3d", real(1, 2, 2, 3, 2), real(2, 2, 2, 2, 2), real(2), stride=(1, 2, 1))
+
+# Pooling
+
+
+def windows(x, size, reduce):
+    """Windows of ``size`` side by side."""
+    view = np.lib.stride_tricks.sliding_window_view(x, size, tuple(range(-len(size), 0)))
+    step = tuple(slice(None, None, n) for n in size)
+    return reduce(view[(..., *step, *(slice(None),) * len(size))], tuple(range(-len(size), 0)))
+
+
+for _dims, _shape, _size in (
+    (1, (2, 3, 7), (3,)),
+    (2, (2, 2, 6, 5), (2, 2)),
+    (3, (2, 2, 3, 4), (2, 1, 2)),
+):
+    for _name, _reduce in ("max", np.max), ("avg", np.mean):
+        case(f"{_name}_pool{_dims}d", real(*_shape), kernel_size=_size,
+             oracle=lambda x, s=_size, f=_reduce: windows(x, s, f))  # fmt: skip
+case("max_pool2d", real(2, 8, 20), kernel_size=2, oracle=lambda x: windows(x, (2, 2), np.max))
+case("max_pool1d", real(2, 9), kernel_size=3, stride=2, padding=1)
+case("max_pool2d", real(1, 2, 7, 8), kernel_size=3, stride=(1, 2), padding=1, dilation=2)
+case("max_pool2d", real(2, 5, 6), kernel_size=(2, 3), stride=2, ceil_mode=True)
+case("max_pool2d", real(2, 2, 5, 6), kernel_size=2, padding=1, return_indices=True)
+case("max_pool2d", real(1, 3, 3), kernel_size=(2, 3), stride=1, padding=1, dilation=(1, 2))
+case("max_pool3d", real(1, 2, 3, 4, 4), kernel_size=2, stride=1, padding=1, return_indices=True)
+case("avg_pool1d", real(2, 9), kernel_size=3, stride=2, padding=1, count_include_pad=False)
+case("avg_pool2d", real(1, 2, 7, 8), kernel_size=3, stride=(1, 2), padding=1)
+case("avg_pool2d", real(2, 5, 6), kernel_size=(2, 3), stride=2, ceil_mode=True)
+case("avg_pool2d", real(2, 5, 7), kernel_size=2, padding=1, ceil_mode=True, count_include_pad=False)
+case("avg_pool2d", real(2, 5, 7), kernel_size=2, divisor_override=3)
+case("avg_pool3d", real(2, 3, 4, 4), kernel_size=2, stride=1, padding=1)
+
+# Normalization
+
+
+def batch_norm(x, weight, bias, eps=1e-5):
+    dims = (0, *range(2, x.ndim))
+    column = (-1, *(1,) * (x.ndim - 2))
+    x = (x - x.mean(dims, keepdims=True)) / np.sqrt(x.var(dims, keepdims=True) + eps)
+    return x * weight.reshape(column) + bias.reshape(column)
+
+
+def batch(f, x, weight=None, bias=None, **kwargs):
+    return f(x, None, None, weight, bias, training=True, **kwargs)
+
+
+for _shape in (5, 3), (2, 3, 4), (3, 2, 2, 3), (2, 2, 3, 4, 3):
+    case(
+        "batch_norm", real(*_shape), real(_shape[1]), real(_shape[1]), call=batch, oracle=batch_norm
+    )
+case("batch_norm", real(4, 3), call=lambda f, x: batch(f, x, eps=0.1))
+case("batch_norm", real(2, 3, 9), real(3), call=batch)
+RUNNING = np.array([0.5, 0, -1]), np.array([0.5, 1, 2])
+for _more in (), (real(3), real(3)):
+    case("batch_norm", real(4, 3, 2), *_more, call=lambda f, x, *rest: f(x, *RUNNING, *rest))
+
+for _dims, _name in enumerate(("dropout1d", "dropout2d", "dropout3d"), 1):
+    case(
+        _name, real(2, 3, *(2,) * _dims), torch=False,
+        call=lambda f, x: f(x, 0.4, True, generator=Generator(2)),
+    )  # fmt: skip
+    case(_name, real(3, *(2,) * _dims), p=0.4, training=False, oracle=np.copy)

@@ -1,0 +1,175 @@
+"""Normalization: features brought to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import DTypeError, ShapeError
+from ..kernels import normalization as kernels
+from ..kernels.elementwise import native
+from .core import Recorded, composite, primitive
+from .index import array_of
+from .pointwise import add, mul, rsqrt, sub
+from .reduce import _sum, mean
+from .shape import _reshape
+
+__all__ = ["batch_norm"]
+
+
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """x (n, channels, …) as a contiguous (n, channels, places)."""
+    return native(x).reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+def _column(v, ndim: int):
+    """A vector of channels as it broadcasts over (n, channels, …)."""
+    return _reshape(v, (1, v.shape[0], *(1,) * (ndim - 2)))
+
+
+@primitive
+def _moments(input):
+    """(2, channels): mean and variance of each channel. Part of ``_batch_norm``, whose rules account for it."""
+    out = np.empty((2, input.shape[1]), input.dtype)
+    kernels.moments(out, channels_last(input))
+    return out
+
+
+_moments.differentiable = False
+
+
+@primitive
+def _batch_norm(input, weight, bias, moments, *, eps):
+    """(x − μ)/√(v + eps) · weight + bias, with the moments μ and v of x itself."""
+    out = np.empty(input.shape, input.dtype)
+    kernels.normalize(
+        channels_last(out), channels_last(input), native(moments), native(weight, input.dtype), native(bias, input.dtype),
+        input.dtype.type(eps),
+    )  # fmt: skip
+    return out
+
+
+def _batch_norm_kernel(g, input, weight, moments, eps):
+    out = np.empty(input.shape, input.dtype)
+    kernels.normalize_vjp(
+        channels_last(out), channels_last(g), channels_last(input), native(moments), native(weight, input.dtype),
+        input.dtype.type(eps),
+    )  # fmt: skip
+    return out
+
+
+def _standardized(input, eps):
+    """x̂ = (x − μ)/σ and 1/σ, as functions of x."""
+    dims = (0, *range(2, len(input.shape)))
+    centered = sub(input, mean(input, dims, True))
+    inverse = rsqrt(add(mean(mul(centered, centered), dims, True), eps))
+    return mul(centered, inverse), inverse
+
+
+@_batch_norm.vjp("input", kernel=_batch_norm_kernel)
+def _(g, input, weight, moments, eps):
+    dims = (0, *range(2, len(input.shape)))
+    x, inverse = _standardized(input, eps)
+    rest = sub(sub(g, mean(g, dims, True)), mul(x, mean(mul(g, x), dims, True)))
+    return mul(rest, mul(_column(weight, len(input.shape)), inverse))
+
+
+def _weight_kernel(g, input, moments, eps):
+    out = np.empty(input.shape[1], input.dtype)
+    kernels.normalize_weight_vjp(
+        out, channels_last(g), channels_last(input), native(moments), input.dtype.type(eps)
+    )
+    return out
+
+
+@_batch_norm.vjp("weight", kernel=_weight_kernel)
+def _(g, input, moments, eps):
+    dims = (0, *range(2, len(input.shape)))
+    return _sum(mul(g, _standardized(input, eps)[0]), dims, False)
+
+
+def _bias_kernel(g):
+    out = np.empty(g.shape[1], g.dtype)
+    kernels.channel_sums(out, channels_last(g))
+    return out
+
+
+@_batch_norm.vjp("bias", kernel=_bias_kernel)
+def _(g):
+    return _sum(g, (0, *range(2, len(g.shape))), False)
+
+
+def _check_channels(name: str, input, **vectors) -> None:
+    for label, v in vectors.items():
+        if v is not None and tuple(v.shape) != (input.shape[1],):
+            raise ShapeError(
+                f"{name}: expected a {label} of shape {(input.shape[1],)}, got {tuple(v.shape)}"
+            )
+
+
+@composite
+def batch_norm(
+    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
+):
+    """(x − μ)/√(v + eps) · weight + bias for each channel.
+
+    In training μ and v are the batch's mean and (biased) variance, and running_mean and running_var, where given,
+    move towards them in place by ``momentum`` (the variance by its unbiased estimate). In evaluation μ and v are the
+    running ones. Shapes: input (n, channels, …), all others (channels).
+    Derivation: docs/derivations.md, Batch normalization. Source: Ioffe & Szegedy 2015.
+    """
+    momentum = 0.0 if momentum is None else momentum
+    return _normalize_batch(
+        input, running_mean, running_var, weight, bias, training, momentum, eps, None, True
+    )
+
+
+def _normalize_batch(
+    input, running_mean, running_var, weight, bias, training, momentum, eps, seen, tracks
+):
+    """batch_norm where ``tracks`` says whether running statistics move, and ``seen`` counts the batches.
+
+    A momentum of None weighs all batches equally.
+    """
+    shape = tuple(input.shape)
+    if len(shape) < 2:
+        raise ShapeError(f"batch_norm: expected input (n, channels, …), got {shape}")
+    if input.dtype.kind != "f":
+        raise DTypeError(
+            f"batch_norm: expected floating point, got {input.dtype}\nConvert with .float()."
+        )
+    _check_channels(
+        "batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )  # fmt: skip
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ValueError("batch_norm: expected running_mean and running_var in evaluation")
+        mu, v = (array_of(s).astype(input.dtype) for s in (running_mean, running_var))
+        scale = rsqrt(add(v, eps))
+        scale = scale if weight is None else mul(scale, weight)
+        out = mul(sub(input, _column(mu, len(shape))), _column(scale, len(shape)))
+        return out if bias is None else add(out, _column(bias, len(shape)))
+    count = math.prod(shape) // max(1, shape[1])
+    if count == 1:
+        raise ValueError(
+            f"batch_norm: expected more than 1 value per channel when training, got input {shape}"
+        )
+    moments = _moments(array_of(input))
+    if tracks and running_mean is not None and running_var is not None:
+        _track(running_mean, running_var, moments, momentum, count, seen)
+    weight = np.ones(shape[1], input.dtype) if weight is None else weight
+    bias = np.zeros(shape[1], input.dtype) if bias is None else bias
+    return _batch_norm(input, weight, bias, moments, eps)
+
+
+def _track(running_mean, running_var, moments, momentum, count: int, seen) -> None:
+    """Move the running statistics, in place."""
+    number = np.zeros(1, np.int64) if seen is None else array_of(seen).reshape(1)
+    mean, var = array_of(running_mean), array_of(running_var)
+    kind = mean.dtype.type
+    fresh, correction = -1 if momentum is None else momentum, count / (count - 1)
+    kernels.update_moments(mean, var, number, moments, kind(fresh), kind(correction))
+    for v in running_mean, running_var, seen:
+        if isinstance(v, Recorded):
+            v._bump("batch_norm")
