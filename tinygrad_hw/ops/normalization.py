@@ -172,4 +172,4 @@ def _track(running_mean, running_var, moments, momentum, count: int, seen) -> No
     kernels.update_moments(mean, var, number, moments, kind(fresh), kind(correction))
     for v in running_mean, running_var, seen:
         if isinstance(v, Recorded):
-            v._bump("batch_norm")
+            v._bump("batch_norm")  # type: ignore[attr-defined] # for the graph's check of saved values

@@ -40,6 +40,9 @@ def _numbers(window, stride, padding, dilation=None) -> tuple[int, ...]:
 @primitive
 def _max_pool(input, *, window, stride, padding, dilation, sizes):
     dims = len(window)
+    if input.dtype.kind != "f":  # integers: exact below 2⁵³
+        wide = _max_pool(input.astype(float), window, stride, padding, dilation, sizes)
+        return wide.astype(input.dtype)
     out = np.empty(input.shape[:-dims] + sizes, input.dtype)
     x = _planes(input, dims)
     numbers = _numbers(window, stride, padding, dilation)
@@ -68,6 +71,7 @@ def _max_pool_index(input, *, window, stride, padding, dilation, sizes):
     """Where in its plane the largest element of each window stands."""
     dims = len(window)
     out = np.empty(input.shape[:-dims] + sizes, np.int64)
+    input = input if input.dtype.kind == "f" else input.astype(float)
     numbers = _numbers(window, stride, padding, dilation)
     kernels.max_pool_index(_planes(out, dims), _planes(input, dims), *numbers)
     return out
