@@ -14,12 +14,15 @@ The geometry is stride, padding (before the first element) and dilation, three n
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
-from .gemm import _copy_transposed
+from .gemm import SHARED_FROM, _copy_transposed
 from .jit import kernel
-from .simd import at, data, lanes, move, transpose
-from .taps import tap_height, tap_tile, tap_widest
+from .simd import at, data, lanes, move, transpose, vector_bytes
+from .split import ranges
+from .taps import tap_height, tap_heights, tap_tile, tap_widest
 
 #: Output places that are computed together: their sums stay in the first cache.
 PLACES = 96
@@ -168,7 +171,7 @@ def _correlate(
             first += width
 
 
-@kernel
+@kernel(split=ranges)
 def convolve(
     out, x, weight, bias, sd, sh, sw, pd, ph, pw, dd, dh, dw, groups, biased, start, stop
 ):  # fmt: skip
@@ -229,7 +232,7 @@ def _quotient(a, b):
     return max(0, -(-a // b))
 
 
-@kernel
+@kernel(split=ranges)
 def convolve_input(
     out, g, weight, bias, sd, sh, sw, pd, ph, pw, dd, dh, dw, groups, biased, start, stop
 ):  # fmt: skip
@@ -333,9 +336,30 @@ def convolve_input(
                                             i += 1
 
 
-@kernel
-def convolve_weight(out, x, g, sd, sh, sw, pd, ph, pw, dd, dh, dw, groups):
-    """out[o, c, tap] = Σ over samples and places of x at the place's tap times g there: the weight's gradient."""
+def _by_channels_or_taps(args: tuple, parts: int) -> list[tuple] | None:
+    """Panels of output channels, which nothing is done twice for, or else taps."""
+    out, g, groups = args[0], args[2], args[12]
+    channels, taps = out.shape[0] // groups, out[0].size
+    if g.size * taps < SHARED_FROM:
+        return None
+    panel = len(tap_heights()) * (vector_bytes() // out.itemsize)
+    panels = -(-channels // panel)
+    if panels >= parts:
+        cuts = [panels * i // parts * panel for i in range(parts)] + [channels]
+        return [(*args[:13], low, high, 0, taps) for low, high in itertools.pairwise(cuts)]
+    cuts = sorted({taps * i // parts for i in range(parts + 1)})
+    return [(*args[:13], 0, channels, low, high) for low, high in itertools.pairwise(cuts)]
+
+
+@kernel(split=_by_channels_or_taps)
+def convolve_weight(
+    out, x, g, sd, sh, sw, pd, ph, pw, dd, dh, dw, groups, channel_start, channel_stop, tap_start, tap_stop
+):  # fmt: skip
+    """out[o, c, tap] = Σ over samples and places of x at the place's tap times g there: the weight's gradient.
+
+    Of each group the output channels from ``channel_start`` (a multiple of a panel's) and the taps (c, tap) from
+    ``tap_start`` on.
+    """
     kd, kh, kw = out.shape[2:]
     od, oh, ow = g.shape[2:]
     vector = lanes(data(x))
@@ -372,8 +396,8 @@ def convolve_weight(out, x, g, sd, sh, sw, pd, ph, pw, dd, dh, dw, groups):
             _embed(image, x[n], pd, ph, pw)
             origin = data(image)
         for group in range(groups):
-            first = 0
-            while first < channels:
+            first = channel_start
+            while first < channel_stop:
                 vectors = _panel(channels, first, vector, widest)
                 breadth = vectors * vector
                 o = group * channels + first
@@ -382,10 +406,10 @@ def convolve_weight(out, x, g, sd, sh, sw, pd, ph, pw, dd, dh, dw, groups):
                     places, min(breadth, channels - first),
                 )  # fmt: skip
                 tallest = tap_height(data(x), vectors)
-                tiles = (taps + tallest - 1) // tallest
-                short = taps // tiles
-                taller = taps - short * tiles
-                done = 0
+                tiles = (tap_stop - tap_start + tallest - 1) // tallest
+                short = (tap_stop - tap_start) // tiles
+                taller = tap_stop - tap_start - short * tiles
+                done = tap_start
                 c = at(data(total), (group * padded + first) * taps)
                 for t in range(tiles):
                     tall = short + 1 if t < taller else short
@@ -398,11 +422,11 @@ def convolve_weight(out, x, g, sd, sh, sw, pd, ph, pw, dd, dh, dw, groups):
 
     flat = out.reshape(out.shape[0], taps)
     for group in range(groups):
-        first = 0
-        while first < channels:
+        first = channel_start
+        while first < channel_stop:
             breadth = _panel(channels, first, vector, widest) * vector
             begin = (group * padded + first) * taps
-            for t in range(taps):
+            for t in range(tap_start, tap_stop):
                 for j in range(min(breadth, channels - first)):
                     flat[group * channels + first + j, t] = total[begin + t * breadth + j]
             first += breadth

@@ -1,6 +1,6 @@
 """Normalization by the mean and variance of each channel of x (n, channels, places).
 
-A channel is gone through as a whole before the next: on the second pass over it, it is in the second cache. Where a
+Each function does the channels from ``start`` to ``stop``. A channel is gone through as a whole before the next: on the second pass over it, it is in the second cache. Where a
 sample has few places, the sums of all channels are made together along the rows of x instead.
 """
 
@@ -11,24 +11,25 @@ import math
 import numpy as np
 
 from .jit import kernel
+from .split import ranges
 
 #: Places from which a sample's part of a channel fills vectors by itself.
 LONG = 8
 
 
-@kernel
-def channel_sums(out, g):
+@kernel(split=ranges)
+def channel_sums(out, g, start, stop):
     """out[c] = Σ g[:, c, :]."""
-    n, channels, places = g.shape
+    n, _, places = g.shape
     if places < LONG:
-        for c in range(channels):
+        for c in range(start, stop):
             out[c] = 0
         for i in range(n):
-            for c in range(channels):
+            for c in range(start, stop):
                 for p in range(places):
                     out[c] += g[i, c, p]
         return
-    for c in range(channels):
+    for c in range(start, stop):
         total = g.dtype.type(0)
         for i in range(n):
             part = g.dtype.type(0)
@@ -38,26 +39,26 @@ def channel_sums(out, g):
         out[c] = total
 
 
-@kernel
-def moments(out, x):
+@kernel(split=ranges)
+def moments(out, x, start, stop):
     """out[0] = the mean, out[1] = the variance Σ (x − mean)²/n of each channel."""
-    n, channels, places = x.shape
+    n, _, places = x.shape
     one = x.dtype.type(1)
     scale = one / x.dtype.type(max(1, n * places))
     if places < LONG:
-        channel_sums(out[0], x)
-        for c in range(channels):
+        channel_sums(out[0], x, start, stop)
+        for c in range(start, stop):
             out[0, c] *= scale
             out[1, c] = 0
         for i in range(n):
-            for c in range(channels):
+            for c in range(start, stop):
                 for p in range(places):
                     d = x[i, c, p] - out[0, c]
                     out[1, c] += d * d
-        for c in range(channels):
+        for c in range(start, stop):
             out[1, c] *= scale
         return
-    for c in range(channels):
+    for c in range(start, stop):
         total = x.dtype.type(0)
         for i in range(n):
             part = x.dtype.type(0)
@@ -76,7 +77,7 @@ def moments(out, x):
         out[1, c] = total * scale
 
 
-@kernel
+@kernel(outputs=3)
 def update_moments(mean, var, tracked, now, momentum, correction):
     """mean and var ← (1 − momentum) · old + momentum · now; momentum 1/(number of updates) where it is negative.
 
@@ -89,20 +90,20 @@ def update_moments(mean, var, tracked, now, momentum, correction):
         var[c] += fresh * (now[1, c] * correction - var[c])
 
 
-@kernel
-def normalize(out, x, stats, weight, bias, eps):
+@kernel(split=ranges)
+def normalize(out, x, stats, weight, bias, eps, start, stop):
     """out = (x − mean)/√(var + eps) · weight + bias."""
-    n, channels, places = x.shape
+    n, _, places = x.shape
     if places < LONG:
-        scale = np.empty(channels, x.dtype)
-        for c in range(channels):
+        scale = np.empty(x.shape[1], x.dtype)
+        for c in range(start, stop):
             scale[c] = weight[c] / math.sqrt(stats[1, c] + eps)
         for i in range(n):
-            for c in range(channels):
+            for c in range(start, stop):
                 for p in range(places):
                     out[i, c, p] = (x[i, c, p] - stats[0, c]) * scale[c] + bias[c]
         return
-    for c in range(channels):
+    for c in range(start, stop):
         factor = weight[c] / x.dtype.type(math.sqrt(stats[1, c] + eps))
         mean, shift = stats[0, c], bias[c]
         for i in range(n):
@@ -110,30 +111,30 @@ def normalize(out, x, stats, weight, bias, eps):
                 out[i, c, p] = (x[i, c, p] - mean) * factor + shift
 
 
-@kernel
-def normalize_vjp(out, g, x, stats, weight, eps):
+@kernel(split=ranges)
+def normalize_vjp(out, g, x, stats, weight, eps, start, stop):
     """out = weight/σ · (g − ⟨g⟩ − x̂ ⟨g x̂⟩), with x̂ = (x − mean)/σ, σ = √(var + eps), ⟨·⟩ the channel's mean."""
-    n, channels, places = x.shape
+    n, _, places = x.shape
     one = x.dtype.type(1)
     share = one / x.dtype.type(max(1, n * places))
     if places < LONG:
-        first, second = np.zeros(channels, x.dtype), np.zeros(channels, x.dtype)
+        first, second = np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
         for i in range(n):
-            for c in range(channels):
+            for c in range(start, stop):
                 for p in range(places):
                     first[c] += g[i, c, p]
                     second[c] += g[i, c, p] * (x[i, c, p] - stats[0, c])
-        for c in range(channels):
+        for c in range(start, stop):
             first[c] *= share
             second[c] *= share / (stats[1, c] + eps)
         for i in range(n):
-            for c in range(channels):
+            for c in range(start, stop):
                 factor = weight[c] / x.dtype.type(math.sqrt(stats[1, c] + eps))
                 for p in range(places):
                     d = x[i, c, p] - stats[0, c]
                     out[i, c, p] = (g[i, c, p] - first[c] - d * second[c]) * factor
         return
-    for c in range(channels):
+    for c in range(start, stop):
         mean = stats[0, c]
         total = slope = x.dtype.type(0)
         for i in range(n):
@@ -151,21 +152,21 @@ def normalize_vjp(out, g, x, stats, weight, eps):
                 out[i, c, p] = (g[i, c, p] - total - (x[i, c, p] - mean) * slope) * factor
 
 
-@kernel
-def normalize_weight_vjp(out, g, x, stats, eps):
+@kernel(split=ranges)
+def normalize_weight_vjp(out, g, x, stats, eps, start, stop):
     """out[c] = Σ g x̂."""
-    n, channels, places = x.shape
+    n, _, places = x.shape
     if places < LONG:
-        for c in range(channels):
+        for c in range(start, stop):
             out[c] = 0
         for i in range(n):
-            for c in range(channels):
+            for c in range(start, stop):
                 for p in range(places):
                     out[c] += g[i, c, p] * (x[i, c, p] - stats[0, c])
-        for c in range(channels):
+        for c in range(start, stop):
             out[c] /= x.dtype.type(math.sqrt(stats[1, c] + eps))
         return
-    for c in range(channels):
+    for c in range(start, stop):
         mean = stats[0, c]
         total = x.dtype.type(0)
         for i in range(n):

@@ -11,6 +11,7 @@ import numpy as np
 from .jit import kernel
 from .pairs import largest_of_four, largest_of_four_vjp
 from .simd import at, data, lanes
+from .split import ranges
 
 
 @kernel
@@ -125,7 +126,7 @@ def _in_pairs(pooled, x, kd, kh, kw, sd, sh, sw, ph, pw):
     )  # fmt: skip
 
 
-@kernel
+@kernel(split=ranges)
 def max_pool(out, x, kd, kh, kw, sd, sh, sw, pd, ph, pw, dd, dh, dw, start, stop):
     """out = the largest element of each window, for planes start … stop − 1; NaN if there is one."""
     if _in_pairs(out, x, kd, kh, kw, sd, sh, sw, ph, pw) and dh == 1 and dw == 1:
@@ -163,7 +164,7 @@ def max_pool_index(out, x, kd, kh, kw, sd, sh, sw, pd, ph, pw, dd, dh, dw):
                     )
 
 
-@kernel
+@kernel(split=ranges)
 def max_pool_vjp(out, g, x, kd, kh, kw, sd, sh, sw, pd, ph, pw, dd, dh, dw, start, stop):
     """out = g of the windows in which an element is the largest, added up."""
     if _in_pairs(g, x, kd, kh, kw, sd, sh, sw, ph, pw) and dh == 1 and dw == 1:
@@ -200,7 +201,7 @@ def _share(z, y, w, kd, kh, kw, sd, sh, sw, pd, ph, pw, depth, height, width, pa
     return a * b * (_last(w, sw, pw, 1, kw, width) - _first(w, sw, pw, 1))
 
 
-@kernel
+@kernel(split=ranges)
 def avg_pool(out, x, kd, kh, kw, sd, sh, sw, pd, ph, pw, padded, divisor, start, stop):
     """out = the mean of each window, for planes start … stop − 1."""
     one = x.dtype.type(1)
@@ -239,7 +240,7 @@ def avg_pool(out, x, kd, kh, kw, sd, sh, sw, pd, ph, pw, padded, divisor, start,
                     out[plane, z, y, w] = total * (one / x.dtype.type(share))
 
 
-@kernel
+@kernel(split=ranges)
 def avg_pool_vjp(out, g, kd, kh, kw, sd, sh, sw, pd, ph, pw, padded, divisor, start, stop):
     """out = the shares of g of the windows that an element is in, added up."""
     one = out.dtype.type(1)

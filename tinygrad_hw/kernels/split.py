@@ -46,3 +46,13 @@ def rows(args: tuple, parts: int) -> list[tuple] | None:
         tuple([a[low:high] if isinstance(a, np.ndarray) else a for a in args])
         for low, high in itertools.pairwise(cuts)
     ]
+
+
+def ranges(args: tuple, parts: int) -> list[tuple] | None:
+    """The last two arguments are the range of rows, channels, samples … that a call does, each by itself."""
+    start, stop = args[-2:]
+    size = sum(a.size for a in args if isinstance(a, np.ndarray))
+    if size < ELEMENTS or stop - start < 2:
+        return None
+    cuts = [start + n for n in edges(stop - start, parts, 1)]
+    return [(*args[:-2], low, high) for low, high in itertools.pairwise(cuts)]

@@ -6,6 +6,7 @@ are closed under derivation: with y = x âˆ— w and the cotangent g of y, x' = g â
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,7 +93,9 @@ def _convolve_weight(input, other, *, shape, stride, padding, dilation, groups):
     """The gradient of a weight of ``shape``, given the image ``input`` and the cotangent ``other``."""
     out = np.empty(shape, input.dtype)
     numbers = _numbers(stride, padding, dilation, groups)
-    kernels.convolve_weight(spatial(out), spatial(input), spatial(other), *numbers)
+    kernels.convolve_weight(
+        spatial(out), spatial(input), spatial(other), *numbers, 0, shape[0] // groups, 0, math.prod(shape[1:])
+    )  # fmt: skip
     return out
 
 
@@ -110,7 +113,7 @@ def _(g, input, weight_shape, stride, padding, dilation, groups):
 
 def _bias_kernel(g):
     out = np.empty(g.shape[1], g.dtype)
-    channel_sums(out, native(g).reshape(*g.shape[:2], -1) if g.size else g.reshape(*g.shape[:2], 0))
+    channel_sums(out, native(g).reshape(*g.shape[:2], math.prod(g.shape[2:])), 0, g.shape[1])
     return out
 
 

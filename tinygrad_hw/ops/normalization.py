@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError
 from ..kernels import normalization as kernels
+from ..kernels import recording
 from ..kernels.elementwise import native
 from .core import Recorded, composite, primitive
 from .index import array_of
@@ -32,7 +33,7 @@ def _column(v, ndim: int):
 def _moments(input):
     """(2, channels): mean and variance of each channel. Part of ``_batch_norm``, whose rules account for it."""
     out = np.empty((2, input.shape[1]), input.dtype)
-    kernels.moments(out, channels_last(input))
+    kernels.moments(out, channels_last(input), 0, input.shape[1])
     return out
 
 
@@ -45,7 +46,7 @@ def _batch_norm(input, weight, bias, moments, *, eps):
     out = np.empty(input.shape, input.dtype)
     kernels.normalize(
         channels_last(out), channels_last(input), native(moments), native(weight, input.dtype), native(bias, input.dtype),
-        input.dtype.type(eps),
+        input.dtype.type(eps), 0, input.shape[1],
     )  # fmt: skip
     return out
 
@@ -54,7 +55,7 @@ def _batch_norm_kernel(g, input, weight, moments, eps):
     out = np.empty(input.shape, input.dtype)
     kernels.normalize_vjp(
         channels_last(out), channels_last(g), channels_last(input), native(moments), native(weight, input.dtype),
-        input.dtype.type(eps),
+        input.dtype.type(eps), 0, input.shape[1],
     )  # fmt: skip
     return out
 
@@ -78,7 +79,13 @@ def _(g, input, weight, moments, eps):
 def _weight_kernel(g, input, moments, eps):
     out = np.empty(input.shape[1], input.dtype)
     kernels.normalize_weight_vjp(
-        out, channels_last(g), channels_last(input), native(moments), input.dtype.type(eps)
+        out,
+        channels_last(g),
+        channels_last(input),
+        native(moments),
+        input.dtype.type(eps),
+        0,
+        len(out),
     )
     return out
 
@@ -91,7 +98,7 @@ def _(g, input, moments, eps):
 
 def _bias_kernel(g):
     out = np.empty(g.shape[1], g.dtype)
-    kernels.channel_sums(out, channels_last(g))
+    kernels.channel_sums(out, channels_last(g), 0, len(out))
     return out
 
 
@@ -158,18 +165,27 @@ def _normalize_batch(
     moments = _moments(array_of(input))
     if tracks and running_mean is not None and running_var is not None:
         _track(running_mean, running_var, moments, momentum, count, seen)
-    weight = np.ones(shape[1], input.dtype) if weight is None else weight
-    bias = np.zeros(shape[1], input.dtype) if bias is None else bias
+    weight = recording.constant(np.ones(shape[1], input.dtype)) if weight is None else weight
+    bias = recording.constant(np.zeros(shape[1], input.dtype)) if bias is None else bias
     return _batch_norm(input, weight, bias, moments, eps)
 
 
 def _track(running_mean, running_var, moments, momentum, count: int, seen) -> None:
     """Move the running statistics, in place."""
-    number = np.zeros(1, np.int64) if seen is None else array_of(seen).reshape(1)
+    changed = [v for v in (running_mean, running_var, seen) if isinstance(v, Recorded)]
+    recorder = recording.current
+    if recorder is not None:
+        for v in changed:
+            recorder.adopt(v)
+    number = (
+        recording.constant(np.zeros(1, np.int64)) if seen is None else array_of(seen).reshape(1)
+    )
     mean, var = array_of(running_mean), array_of(running_var)
     kind = mean.dtype.type
-    fresh, correction = -1 if momentum is None else momentum, count / (count - 1)
+    fresh, correction = -1 if momentum is None else momentum, count / max(1, count - 1)
     kernels.update_moments(mean, var, number, moments, kind(fresh), kind(correction))
-    for v in running_mean, running_var, seen:
-        if isinstance(v, Recorded):
-            v._bump("batch_norm")  # type: ignore[attr-defined] # for the graph's check of saved values
+    for v in changed:
+        if recorder is None:
+            v._bump("batch_norm")  # type: ignore[attr-defined]
+        else:
+            recorder.changes(v, "batch_norm")
