@@ -196,8 +196,8 @@ def test_dropout_of_channels() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
-        (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "expected groups that divide in_channels and out_channels, got 2"),
-        (lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"), ValueError, "expected padding_mode of zeros, reflect, replicate, circular"),
+        (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "expected groups that divide in_channels and out_channels, got"),
+        (lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"), ValueError, "expected padding_mode of zeros, reflect"),
         (lambda: nn.Conv2d(3, 4, 3, padding="full"), ValueError, "expected padding 'valid', 'same' or ints, got"),
         (lambda: nn.Conv2d(3, 4, 3, stride=2, padding="same"), ValueError, "expected stride 1 with padding='same'"),
         (lambda: nn.Conv2d(3, 4, (3, 3, 3)), ValueError, "expected an int or 2 of them as kernel_size, got (3, 3, 3)"),
@@ -242,3 +242,42 @@ def test_a_network_learns(norm: bool) -> None:
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.2
+
+
+def test_a_compiled_step_computes_what_the_step_computes() -> None:
+    """All of it native, on one thread and on two: losses, parameters and running statistics to the last bit."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(8, 2, 12, 12)).astype(np.float32)
+    y = rng.integers(0, 3, 8)
+
+    def run(compiled: bool, threads: int) -> list:
+        tg.manual_seed(1)
+        net = nn.Sequential(
+            nn.Conv2d(2, 20, 3, padding=1), nn.BatchNorm2d(20, momentum=None), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(20, 5, 3, stride=2), nn.BatchNorm2d(5, affine=False), nn.ReLU(), nn.AvgPool2d(2),
+            nn.Flatten(), nn.Linear(5, 3),
+        )  # fmt: skip
+        optimizer = tg.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        before = tg.get_num_threads()
+        tg.set_num_threads(threads)
+        try:
+            call = tg.compile(step) if compiled else step
+            losses = [call(tg.tensor(x), tg.tensor(y)).item() for _ in range(4)]
+        finally:
+            tg.set_num_threads(before)
+        if compiled:
+            assert call.stats()["python_calls"] == 0
+        return [*losses, *(v.detach().numpy() for v in net.state_dict().values())]
+
+    expected = run(False, 1)
+    for threads in 1, 2:
+        for a, b in zip(run(True, threads), expected, strict=True):
+            np.testing.assert_array_equal(a, b)

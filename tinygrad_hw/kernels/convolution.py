@@ -20,9 +20,11 @@ import numpy as np
 
 from .gemm import SHARED_FROM, _copy_transposed
 from .jit import kernel
-from .simd import at, data, lanes, move, transpose, vector_bytes
+from .simd import at, data, lanes, move, vector_bytes
 from .split import ranges
-from .taps import tap_height, tap_heights, tap_tile, tap_widest
+from .taps import line_tile, tap_height, tap_heights, tap_tile, tap_widest, transpose_add
+from .tile import height as line_height
+from .tile import widest as line_widest
 
 #: Output places that are computed together: their sums stay in the first cache.
 PLACES = 96
@@ -99,76 +101,150 @@ def _multiply(a, rows, row, taps, step, b, c, vectors):
 
 
 @kernel
-def _store(out, out_stride, c, width, places, channels, bias, biased, square):
-    """out[j, i] = c[i, j] + bias[j] for contiguous places i."""
+def _store(out, out_stride, c, width, places, channels, bias, square):
+    """out[j, i] = c[i, j] + bias[j] for contiguous places i; bias has room for whole vectors."""
     vector = lanes(c)
-    if biased:
-        for j0 in range(0, channels, vector):
-            for i in range(places):
-                for j in range(j0, min(j0 + vector, width)):
-                    c[i * width + j] += bias[j] if j < channels else 0
     for j0 in range(0, channels, vector):
         if places < vector:
             for j in range(j0, min(j0 + vector, channels)):
                 for i in range(places):
-                    out[j * out_stride + i] = c[i * width + j]
+                    out[j * out_stride + i] = c[i * width + j] + bias[j]
             continue
         for i0 in range(0, places, vector):
             i = min(i0, places - vector)
+            origin = at(c, i * width + j0)
             if j0 + vector <= channels:
-                transpose(at(out, j0 * out_stride + i), out_stride, at(c, i * width + j0), width)
+                transpose_add(at(out, j0 * out_stride + i), out_stride, origin, width, at(bias, j0))
             else:
-                transpose(square, vector, at(c, i * width + j0), width)
+                transpose_add(square, vector, origin, width, at(bias, j0))
                 for j in range(j0, channels):
                     move(at(out, j * out_stride + i), at(square, (j - j0) * vector))
 
 
 @kernel
-def _pack_weight(packed, weight, transposed, group, inside, tap, taps, width):
-    """packed[panel][tap, channel]: the weights of ``taps`` (positions in the window), by panels of channels.
+def _along_lines(width, stride, channels, vector):
+    """Whether vectors waste less along lines of ``width`` places than across channels.
 
-    ``inside`` is how many channels of the other side a group has. Channels are the weight's first dimension, or its
-    second where ``transposed``; the taps of a channel of the other side follow each other.
+    Across channels there are the sums to transpose besides, about a tenth.
     """
-    vector = lanes(data(packed))
-    widest = tap_widest(data(packed))
-    channels = weight.shape[1] if transposed else weight.shape[0] // width
-    first = 0
-    place = 0
-    while first < channels:
-        columns = _panel(channels, first, vector, widest) * vector
-        for c in range(inside):
-            for t in range(taps):
-                for j in range(columns):
-                    o = first + j
-                    if o >= channels:
-                        packed[place + j] = 0
-                    elif transposed:
-                        packed[place + j] = weight[group * inside + c, o, tap[t]]
-                    else:
-                        packed[place + j] = weight[group * channels + o, c, tap[t]]
-                place += columns
-        first += columns
+    across = (channels + vector - 1) // vector * vector * width * 11
+    return (
+        stride == 1
+        and width >= vector
+        and (width + vector - 1) // vector * vector * channels * 10 <= across
+    )
 
 
 @kernel
-def _correlate(
-    out, image, place, places, step, steps, packed, channels, sums, square, bias, biased
-):
-    """out[o, p] for contiguous places p and the channels o of one group."""
-    vector = lanes(data(packed))
-    widest = tap_widest(data(packed))
+def _line_vectors(width, pointer):
+    """The vectors of a tile along a line."""
+    vectors = (width + lanes(pointer) - 1) // lanes(pointer)
+    return vectors if vectors <= line_widest(pointer) else 2
+
+
+@kernel
+def _block(first, channels, lines, width, pointer):
+    """How many channels, from ``first`` on, are packed side by side: a tile's rows or its vectors."""
+    if not lines:
+        return _panel(channels, first, lanes(pointer), tap_widest(pointer)) * lanes(pointer)
+    tallest = line_height(pointer, _line_vectors(width, pointer))
+    tiles = (channels + tallest - 1) // tallest
+    short = channels // tiles
+    return short + 1 if first < (channels - short * tiles) * (short + 1) else short
+
+
+@kernel
+def _pack_weight(packed, weight, transposed, group, inside, channels, rows, columns, lines, width):
+    """packed[block][row tap, channel inside, column tap, channel] for the taps of the window at ``rows`` and ``columns``.
+
+    Channels are the weight's first dimension, or its second where ``transposed``.
+    """
+    pointer = data(packed)
+    first = 0
+    place = 0
+    while first < channels:
+        block = _block(first, channels, lines, width, pointer)
+        for r in rows:
+            for c in range(inside):
+                for k in columns:
+                    for j in range(block):
+                        o = first + j
+                        if o >= channels:
+                            pointer[place + j] = 0
+                        elif transposed:
+                            pointer[place + j] = weight[group * inside + c, o, r + k]
+                        else:
+                            pointer[place + j] = weight[group * channels + o, c, r + k]
+                    place += block
+        first += block
+
+
+@kernel
+def _correlate(out, image, place, places, step, steps, packed, channels, sums, square, bias):
+    """out[o, p] for contiguous places p and the channels o of one group, vectors across channels."""
+    vector = lanes(packed)
+    widest = tap_widest(packed)
     for p in range(0, places, PLACES):
         count = min(PLACES, places - p)
         first = 0
         while first < channels:
             vectors = _panel(channels, first, vector, widest)
             width = vectors * vector
-            b = at(data(packed), first * steps)
-            _multiply(image, count, at(data(place), p), steps, data(step), b, sums, vectors)
-            _store(at(out, first * places + p), places, sums, width, count, min(width, channels - first),
-                   at(bias, first), biased, square)  # fmt: skip
+            b = at(packed, first * steps)
+            _multiply(image, count, at(place, p), steps, step, b, sums, vectors)
+            target = at(out, first * places + p)
+            left = min(width, channels - first)
+            _store(target, places, sums, width, count, left, at(bias, first), square)
             first += width
+
+
+@kernel
+def _correlate_lines(
+    out, image, place, width, begin, end, step, steps_of_row, rows, packed, channels, bias, places
+):  # fmt: skip
+    """As ``_correlate``, vectors along the lines; line y meets the row taps from begin[y] to end[y] − 1."""
+    vector = lanes(packed)
+    vectors = _line_vectors(width, packed)
+    span = vectors * vector
+    panels = (width + span - 1) // span
+    for p in range(0, places, width):
+        y = p // width % len(begin)
+        low, deep = begin[y] * steps_of_row, (end[y] - begin[y]) * steps_of_row
+        for q in range(panels):
+            j = q * span if panels == 1 else min(q * span, width - span)
+            last = min(span, width) - vector
+            b = at(image, place[p] + j)
+            first = 0
+            while first < channels:
+                tall = _block(first, channels, True, width, packed)
+                a = at(packed, (first * rows * steps_of_row) + low * tall)
+                c = at(out, first * places + p + j)
+                line_tile(
+                    a, b, at(step, low), c, places, deep, last, at(bias, first), tall, vectors
+                )
+                first += tall
+
+
+@kernel
+def _inside(begin, end, at_first, stride, height):
+    """begin and end of the row taps that stay inside, for each line, given where they are for the first line."""
+    for y in range(len(begin)):
+        begin[y], end[y] = 0, 0
+        for r in range(len(at_first)):
+            if 0 <= at_first[r] + y * stride < height:
+                begin[y] = r if end[y] == 0 else begin[y]
+                end[y] = r + 1
+
+
+@kernel
+def _padded_bias(bias, biased, groups, channels, padded, like):
+    """The bias of each group with room for whole vectors; zeros without one."""
+    out = np.zeros(groups * padded, like.dtype)
+    if biased:
+        for group in range(groups):
+            for c in range(channels):
+                out[group * padded + c] = bias[group * channels + c]
+    return out
 
 
 @kernel(split=ranges)
@@ -181,8 +257,7 @@ def convolve(
     vector = lanes(data(x))
     inside = weight.shape[1]
     channels = out.shape[1] // groups
-    window = kd * kh * kw
-    steps = inside * window
+    steps = inside * kd * kh * kw
     places = od * oh * ow
 
     depth = max(x.shape[2] + pd, (od - 1) * sd + (kd - 1) * dd + 1)
@@ -193,22 +268,27 @@ def convolve(
     volume = depth * plane
     image = np.zeros((1, 1, 1, 1) if bare else (x.shape[1], depth, height, width), x.dtype)
 
+    lines = _along_lines(ow, sw, channels, vector)
     place = np.empty(places, np.intp)
     _places(place, (od, oh, ow), (sd * plane, sh * width, sw))
     step = np.empty(steps, np.intp)
-    for c in range(inside):
-        _places(step[c * window :], (kd, kh, kw), (dd * plane, dh * width, dw))
-        for t in range(window):
-            step[c * window + t] += c * volume
+    _places(step, (kd * kh, inside, kw), (0, volume, dw))
+    for r in range(kd * kh):
+        for t in range(r * inside * kw, (r + 1) * inside * kw):
+            step[t] += r // kh * dd * plane + r % kh * dh * width
+    begin, end = np.zeros(oh, np.intp), np.full(oh, kd * kh)
+    if kd == 1:
+        _inside(begin, end, np.arange(kh) * dh - ph, sh, x.shape[3])
 
-    tap = np.arange(window)
     padded = _padded_width(channels, vector)
     packed = np.empty(groups * padded * steps, x.dtype)
-    flat = weight.reshape(weight.shape[0], inside, window)
+    flat = weight.reshape(weight.shape[0], inside, kd * kh * kw)
     for group in range(groups):
         _pack_weight(
-            packed[group * padded * steps :], flat, False, group, inside, tap, window, groups
-        )
+            packed[group * padded * steps :], flat, False, group, inside, channels,
+            np.arange(kd * kh) * kw, np.arange(kw), lines, ow,
+        )  # fmt: skip
+    added = _padded_bias(bias, biased, groups, channels, padded, x)
     sums = np.empty(PLACES * tap_widest(data(x)) * vector, x.dtype)
     square = np.empty(vector * vector, x.dtype)
     for n in range(start, stop):
@@ -218,12 +298,20 @@ def convolve(
             _embed(image, x[n], pd, ph, pw)
             origin = data(image)
         for group in range(groups):
-            _correlate(
-                at(data(out), (n * out.shape[1] + group * channels) * places),
-                at(origin, group * inside * volume), place, places, step, steps,
-                packed[group * padded * steps :], channels, data(sums), data(square),
-                at(data(bias), group * channels), biased,
-            )  # fmt: skip
+            target = at(data(out), (n * out.shape[1] + group * channels) * places)
+            b = at(data(packed), group * padded * steps)
+            c = at(data(added), group * padded)
+            origin_of_group = at(origin, group * inside * volume)
+            if lines:
+                _correlate_lines(
+                    target, origin_of_group, place, ow, begin, end, data(step), inside * kw, kd * kh, b, channels,
+                    c, places,
+                )  # fmt: skip
+            else:
+                _correlate(
+                    target, origin_of_group, data(place), places, data(step), steps, b, channels, data(sums),
+                    data(square), c,
+                )  # fmt: skip
 
 
 @kernel
@@ -232,20 +320,34 @@ def _quotient(a, b):
     return max(0, -(-a // b))
 
 
+@kernel
+def _meeting(phase, size, padding, dilation, stride):
+    """The taps k that elements of a phase meet, those with phase + padding − k·dilation divisible by the stride."""
+    count = 0
+    for k in range(size):
+        count += (phase + padding - k * dilation) % stride == 0
+    taps = np.empty(count, np.intp)
+    count = 0
+    for k in range(size):
+        if (phase + padding - k * dilation) % stride == 0:
+            taps[count] = k
+            count += 1
+    return taps
+
+
 @kernel(split=ranges)
 def convolve_input(
     out, g, weight, bias, sd, sh, sw, pd, ph, pw, dd, dh, dw, groups, biased, start, stop
 ):  # fmt: skip
     """out[n] = Σ over the places of g[n] that each input element went to; plus the bias if ``biased``.
 
-    The gradient of the input, and the transposed convolution. Elements whose index leaves the same remainder r by the
-    stride meet the same taps k, those with r + padding − k·dilation divisible by it: a convolution of stride 1.
+    The gradient of the input, and the transposed convolution. Elements whose index leaves the same remainder by the
+    stride, a phase, meet the same taps k, at place t + (phase + padding − k·dilation)/stride: a convolution of stride 1.
     """
     kd, kh, kw = weight.shape[2:]
     vector = lanes(data(g))
     inside = g.shape[1] // groups
     channels = weight.shape[1]
-    window = kd * kh * kw
     sizes = out.shape[2:]
     cells = sizes[0] * sizes[1] * sizes[2]
 
@@ -261,11 +363,10 @@ def convolve_input(
     image = np.zeros((1, 1, 1, 1) if bare else (g.shape[1], depth, height, width), g.dtype)
 
     padded = _padded_width(channels, vector)
-    packed = np.empty(groups * padded * inside * window, g.dtype)
-    flat = weight.reshape(weight.shape[0], channels, window)
-    tap = np.empty(window, np.intp)
-    meets = np.empty(window, np.intp)
-    step = np.empty(inside * window, np.intp)
+    packed = np.empty(groups * padded * inside * kd * kh * kw, g.dtype)
+    flat = weight.reshape(weight.shape[0], channels, kd * kh * kw)
+    added = _padded_bias(bias, biased, groups, channels, padded, g)
+    step = np.empty(inside * kd * kh * kw, np.intp)
     place = np.empty(cells, np.intp)
     phases = sd * sh * sw
     # With a stride, a phase's elements are not neighbors: they are gathered here before they are written.
@@ -276,40 +377,36 @@ def convolve_input(
     for rd in range(min(sd, sizes[0])):
         for rh in range(min(sh, sizes[1])):
             for rw in range(min(sw, sizes[2])):
-                taps = 0
-                for z in range(kd):
-                    for y in range(kh):
-                        for x in range(kw):
-                            qd, qh, qw = rd + pd - z * dd, rh + ph - y * dh, rw + pw - x * dw
-                            if qd % sd == 0 and qh % sh == 0 and qw % sw == 0:
-                                tap[taps] = (z * kh + y) * kw + x
-                                meets[taps] = (
-                                    (qd // sd + front) * plane
-                                    + (qh // sh + top) * width
-                                    + qw // sw
-                                    + left
-                                )
-                                taps += 1
-                steps = inside * taps
-                for c in range(inside):
-                    for t in range(taps):
-                        step[c * taps + t] = c * volume + meets[t]
-                for group in range(groups):
-                    _pack_weight(
-                        packed[group * padded * steps :],
-                        flat,
-                        True,
-                        group,
-                        inside,
-                        tap,
-                        taps,
-                        groups,
-                    )
+                deep = _meeting(rd, kd, pd, dd, sd)
+                high = _meeting(rh, kh, ph, dh, sh)
+                wide = _meeting(rw, kw, pw, dw, sw)
+                rows = np.empty(len(deep) * len(high), np.intp)
+                steps_of_row = inside * len(wide)
+                steps = len(rows) * steps_of_row
+                t = 0
+                for z in range(len(deep)):
+                    for y in range(len(high)):
+                        rows[z * len(high) + y] = (deep[z] * kh + high[y]) * kw
+                        line = (rd + pd - deep[z] * dd) // sd + front
+                        line = line * height + (rh + ph - high[y] * dh) // sh + top
+                        for c in range(inside):
+                            for x in range(len(wide)):
+                                across = (rw + pw - wide[x] * dw) // sw + left
+                                step[t] = c * volume + line * width + across
+                                t += 1
                 td = (sizes[0] - rd + sd - 1) // sd
                 th = (sizes[1] - rh + sh - 1) // sh
                 tw = (sizes[2] - rw + sw - 1) // sw
                 places = td * th * tw
                 _places(place, (td, th, tw), (plane, width, 1))
+                begin, end = np.zeros(th, np.intp), np.full(th, len(rows))
+                if kd == 1 and len(deep) == 1:
+                    _inside(begin, end, (rh + ph - high * dh) // sh, 1, g.shape[3])
+                lines = _along_lines(tw, 1, channels, vector)
+                for group in range(groups):
+                    _pack_weight(
+                        packed[group * padded * steps :], flat, True, group, inside, channels, rows, wide, lines, tw
+                    )  # fmt: skip
                 for n in range(start, stop):
                     if bare:
                         origin = at(data(g), n * g.shape[1] * volume)
@@ -320,15 +417,22 @@ def convolve_input(
                         target = data(phase)
                         if phases == 1:
                             target = at(data(out), (n * out.shape[1] + group * channels) * cells)
-                        _correlate(
-                            target, at(origin, group * inside * volume), place, places, step, steps,
-                            packed[group * padded * steps :], channels, data(sums), data(square),
-                            at(data(bias), group * channels), biased,
-                        )  # fmt: skip
+                        b = at(data(packed), group * padded * steps)
+                        c = at(data(added), group * padded)
+                        origin_of_group = at(origin, group * inside * volume)
+                        if lines:
+                            _correlate_lines(
+                                target, origin_of_group, place, tw, begin, end, data(step), steps_of_row, len(rows),
+                                b, channels, c, places,
+                            )  # fmt: skip
+                        else:
+                            _correlate(
+                                target, origin_of_group, data(place), places, data(step), steps, b, channels,
+                                data(sums), data(square), c,
+                            )  # fmt: skip
                         if phases > 1:
                             i = 0
-                            for c in range(channels):
-                                o = group * channels + c
+                            for o in range(group * channels, (group + 1) * channels):
                                 for z in range(rd, sizes[0], sd):
                                     for y in range(rh, sizes[1], sh):
                                         for x in range(rw, sizes[2], sw):

@@ -1,7 +1,7 @@
 """Normalization by the mean and variance of each channel of x (n, channels, places).
 
-Each function does the channels from ``start`` to ``stop``. A channel is gone through as a whole before the next: on the second pass over it, it is in the second cache. Where a
-sample has few places, the sums of all channels are made together along the rows of x instead.
+Each function does the channels from ``start`` to ``stop``, one as a whole before the next: on the second pass over it, it
+is in the second cache. Where a sample has few places, the sums of all channels are made together along the rows of x.
 """
 
 from __future__ import annotations

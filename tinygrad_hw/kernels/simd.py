@@ -304,6 +304,27 @@ def move(typing, target, source):
     return types.void(source, source), generate
 
 
+def transposed(v: Vectors, origin, stride) -> list:
+    """The columns of a square block as wide as a vector, whose rows are ``stride`` apart."""
+    rows = []
+    for _ in range(v.lanes):
+        rows.append(v.load(origin))
+        origin = v.element(origin, stride)
+    # Exchange the off-diagonal blocks of 1 × 1, then of 2 × 2 …: log₂ lanes rounds of shuffles.
+    side = 1
+    while side < v.lanes:
+        # Above the diagonal of a pair of rows: lanes whose bit ``side`` is clear stay, the others come
+        # from the lower row, moved by ``side``; below it the other way round.
+        upper = [i if not i & side else v.lanes + i - side for i in range(v.lanes)]
+        lower = [i + side if not i & side else v.lanes + i for i in range(v.lanes)]
+        for i in range(v.lanes):
+            if not i & side:
+                pair = rows[i], rows[i + side]
+                rows[i], rows[i + side] = v.shuffle(*pair, upper), v.shuffle(*pair, lower)
+        side *= 2
+    return rows
+
+
 @intrinsic
 def transpose(typing, target, target_stride, source, source_stride):
     """target[q, p] = source[p, q] for a square block as wide as a vector."""
@@ -314,23 +335,7 @@ def transpose(typing, target, target_stride, source, source_stride):
     def body(function, builder):
         to, to_stride, origin, stride = function.args
         v = Vectors(builder, origin.type.pointee, count)
-        rows = []
-        for _ in range(count):
-            rows.append(v.load(origin))
-            origin = v.element(origin, stride)
-        # Exchange the off-diagonal blocks of 1 × 1, then of 2 × 2 …: log₂ lanes rounds of shuffles.
-        side = 1
-        while side < count:
-            # Above the diagonal of a pair of rows: lanes whose bit ``side`` is clear stay, the others come
-            # from the lower row, moved by ``side``; below it the other way round.
-            upper = [i if not i & side else count + i - side for i in range(count)]
-            lower = [i + side if not i & side else count + i for i in range(count)]
-            for i in range(count):
-                if not i & side:
-                    pair = rows[i], rows[i + side]
-                    rows[i], rows[i + side] = v.shuffle(*pair, upper), v.shuffle(*pair, lower)
-            side *= 2
-        for row in rows:
+        for row in transposed(v, origin, stride):
             v.store(row, to)
             to = v.element(to, to_stride)
         builder.ret_void()

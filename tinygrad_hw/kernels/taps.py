@@ -1,7 +1,11 @@
-"""Register tiles whose left operand is gathered through two tables of offsets: A[i, p] = a[row[i] + step[p]].
+"""Register tiles of which one operand is gathered from an image through tables of offsets.
 
-A convolution multiplies such a matrix, whose rows are places of the image and whose columns are taps of the
-weight (or the other way round, for the gradient of the weight). So it needs no copy of the image for each tap.
+    tap_tile    C = A B, A[i, p] = a[row[i] + step[p]]: vectors run along channels
+    line_tile   C = A B, B[p, j] = b[step[p] + j]: vectors run along a line of the image
+
+A convolution multiplies such matrices: rows of the first are places of the image and its columns taps of the weight,
+or the other way round for the gradient of the weight; rows of the second are taps. So no copy of the image is made for
+each tap.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from .simd import Vectors, constant, function_of, intrinsic, size_of, vector_bytes
+from .simd import Vectors, constant, function_of, intrinsic, size_of, transposed, vector_bytes
+from .tile import host_tiles
 
 
 @functools.cache
@@ -109,6 +114,27 @@ def tap_tile_body(rows: int, vectors: int, lanes: int) -> Callable:
     return body
 
 
+def _dispatch(function, builder, name: str, heights: tuple, lanes: int, tile: Callable) -> None:
+    """Jump to the tile of the height and width that the last two arguments say."""
+    *_, rows, vectors = function.args
+    i64 = vectors.type
+    impossible = function.append_basic_block("impossible")
+    switch = builder.switch(builder.add(builder.shl(rows, i64(3)), vectors), impossible)
+    builder.position_at_end(impossible)
+    builder.unreachable()
+    kinds = [argument.type for argument in function.args]
+    for width, highest in enumerate(heights, 1):
+        for count in range(1, highest + 1):
+            block = function.append_basic_block()
+            switch.add_case(i64(count * 8 + width), block)
+            builder.position_at_end(block)
+            code = tile(count, width, lanes)
+            target = function_of(builder.module, f"{name}_{lanes}_{count}_{width}", kinds, code)
+            # The same parameters, all of them: the call becomes a jump.
+            builder.call(target, function.args, tail=True)
+            builder.ret_void()
+
+
 @intrinsic
 def tap_tile(typing, a, row, step, b, c, k, accumulate, rows, vectors):
     """One tile of C, rows × ``vectors`` vectors: C (+)= Σ_p a[row[i] + step[p]] B[p, :]."""
@@ -118,23 +144,7 @@ def tap_tile(typing, a, row, step, b, c, k, accumulate, rows, vectors):
     word = types.intp
 
     def body(function, builder):
-        *_, rows, vectors = function.args
-        i64 = vectors.type
-        impossible = function.append_basic_block("impossible")
-        switch = builder.switch(builder.add(builder.shl(rows, i64(3)), vectors), impossible)
-        builder.position_at_end(impossible)
-        builder.unreachable()
-        for width, highest in enumerate(tap_heights(), 1):
-            for count in range(1, highest + 1):
-                block = function.append_basic_block()
-                switch.add_case(i64(count * 8 + width), block)
-                builder.position_at_end(block)
-                name = f"tap_tile_{a.dtype}_{lanes}_{count}_{width}"
-                kinds = [argument.type for argument in function.args]
-                code = tap_tile_body(count, width, lanes)
-                target = function_of(builder.module, name, kinds, code)
-                builder.call(target, function.args, tail=True)
-                builder.ret_void()
+        _dispatch(function, builder, f"tap_tile_{a.dtype}", tap_heights(), lanes, tap_tile_body)
 
     def generate(context, builder, signature, arguments):
         kinds = [argument.type for argument in arguments]
@@ -145,3 +155,105 @@ def tap_tile(typing, a, row, step, b, c, k, accumulate, rows, vectors):
 
     table = types.CPointer(word)
     return types.void(a, table, table, a, a, word, word, word, word), generate
+
+
+def line_tile_body(rows: int, vectors: int, lanes: int) -> Callable:
+    """The code of one tile: C[i, j] = bias[i] + Σ_p A[p, i] b[step[p] + j]; A is packed, ``rows`` wide."""
+
+    def body(function, builder):
+        a, b, step, c, c_stride, k, last, bias = function.args[:8]
+        v = Vectors(builder, a.type.pointee, lanes)
+        # The last vector ends where the columns end: it overlaps the one before it.
+        columns = [j * lanes for j in range(vectors - 1)] + [last if vectors > 1 else 0]
+        entry = builder.block
+        loop, done = map(function.append_basic_block, ("loop", "done"))
+        first = [v.broadcast(builder.load(v.element(bias, i))) for i in range(rows)]
+        builder.cbranch(builder.icmp_signed(">", k, v.number(0)), loop, done)
+
+        builder.position_at_end(loop)
+
+        def carried(start):
+            phi = builder.phi(start.type)
+            phi.add_incoming(start, entry)
+            return phi
+
+        left, a_row, place = carried(k), carried(a), carried(step)
+        sums = [carried(x) for x in first for _ in range(vectors)]
+        b_row = v.element(b, builder.load(place))
+        b_vectors = [v.load(v.element(b_row, column)) for column in columns]
+        new_sums = []
+        for i in range(rows):
+            x = v.broadcast(builder.load(v.element(a_row, i)))
+            for j in range(vectors):
+                new_sums.append(v.fma(x, b_vectors[j], sums[i * vectors + j]))
+        new_left = builder.sub(left, v.number(1))
+        left.add_incoming(new_left, loop)
+        a_row.add_incoming(v.element(a_row, rows), loop)
+        place.add_incoming(v.element(place, 1), loop)
+        for old, new in zip(sums, new_sums, strict=True):
+            old.add_incoming(new, loop)
+        again = builder.cbranch(builder.icmp_signed(">", new_left, v.number(0)), loop, done)
+        again.set_metadata("llvm.loop", v.not_unrolled())
+
+        builder.position_at_end(done)
+        results = []
+        for i, new in enumerate(new_sums):
+            phi = builder.phi(v.kind)
+            phi.add_incoming(first[i // vectors], entry)
+            phi.add_incoming(new, loop)
+            results.append(phi)
+        row = c
+        for i in range(rows):
+            for j in range(vectors):
+                v.store(results[i * vectors + j], v.element(row, columns[j]))
+            row = v.element(row, c_stride)
+        builder.ret_void()
+
+    return body
+
+
+@intrinsic
+def line_tile(typing, a, b, step, c, c_stride, k, last, bias, rows, vectors):
+    """One tile, rows × ``vectors`` vectors, the last at column ``last``: C[i, j] = bias[i] + Σ_p A[p, i] b[step[p] + j]."""
+    from numba import types
+
+    lanes = vector_bytes() // size_of(a)
+    word = types.intp
+
+    def body(function, builder):
+        _dispatch(
+            function, builder, f"line_tile_{a.dtype}", host_tiles().heights, lanes, line_tile_body
+        )
+
+    def generate(context, builder, signature, arguments):
+        kinds = [argument.type for argument in arguments]
+        builder.call(
+            function_of(builder.module, f"line_tile_{a.dtype}_{lanes}", kinds, body), arguments
+        )
+        return context.get_dummy_value()
+
+    return types.void(a, a, types.CPointer(word), a, word, word, word, a, word, word), generate
+
+
+@intrinsic
+def transpose_add(typing, target, target_stride, source, source_stride, bias):
+    """target[q, p] = source[p, q] + bias[q] for a square block as wide as a vector."""
+    from numba import types
+
+    lanes = vector_bytes() // size_of(source)
+
+    def body(function, builder):
+        to, to_stride, origin, stride, bias = function.args
+        v = Vectors(builder, origin.type.pointee, lanes)
+        for q, row in enumerate(transposed(v, origin, stride)):
+            v.store(builder.fadd(row, v.broadcast(builder.load(v.element(bias, q)))), to)
+            to = v.element(to, to_stride)
+        builder.ret_void()
+
+    def generate(context, builder, signature, arguments):
+        name = f"transpose_add_{source.dtype}_{lanes}"
+        kinds = [argument.type for argument in arguments]
+        builder.call(function_of(builder.module, name, kinds, body), arguments)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, source, types.intp, source), generate

@@ -107,6 +107,13 @@ def _(g):
     return _sum(g, (0, *range(2, len(g.shape))), False)
 
 
+def _fixed(array: np.ndarray) -> np.ndarray:
+    """``array``, whose values are the same at each replay of a recorded step."""
+    if recording.current is not None:
+        recording.current.know(array)
+    return array
+
+
 def _check_channels(name: str, input, **vectors) -> None:
     for label, v in vectors.items():
         if v is not None and tuple(v.shape) != (input.shape[1],):
@@ -165,8 +172,8 @@ def _normalize_batch(
     moments = _moments(array_of(input))
     if tracks and running_mean is not None and running_var is not None:
         _track(running_mean, running_var, moments, momentum, count, seen)
-    weight = recording.constant(np.ones(shape[1], input.dtype)) if weight is None else weight
-    bias = recording.constant(np.zeros(shape[1], input.dtype)) if bias is None else bias
+    weight = _fixed(np.ones(shape[1], input.dtype)) if weight is None else weight
+    bias = _fixed(np.zeros(shape[1], input.dtype)) if bias is None else bias
     return _batch_norm(input, weight, bias, moments, eps)
 
 
@@ -177,9 +184,7 @@ def _track(running_mean, running_var, moments, momentum, count: int, seen) -> No
     if recorder is not None:
         for v in changed:
             recorder.adopt(v)
-    number = (
-        recording.constant(np.zeros(1, np.int64)) if seen is None else array_of(seen).reshape(1)
-    )
+    number = _fixed(np.zeros(1, np.int64)) if seen is None else array_of(seen).reshape(1)
     mean, var = array_of(running_mean), array_of(running_var)
     kind = mean.dtype.type
     fresh, correction = -1 if momentum is None else momentum, count / max(1, count - 1)
