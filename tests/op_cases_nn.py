@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from op_cases import case, real
+from op_cases import case, ints, nonzero, real
 from scipy import signal
 
 from tinygrad_hw import Generator
@@ -117,3 +117,114 @@ for _dims, _name in enumerate(("dropout1d", "dropout2d", "dropout3d"), 1):
         call=lambda f, x: f(x, 0.4, True, generator=Generator(2)),
     )  # fmt: skip
     case(_name, real(3, *(2,) * _dims), p=0.4, training=False, oracle=np.copy)
+
+# Normalization of samples
+
+
+def standardize(x, dims, eps=1e-5):
+    dims = tuple(dims)
+    return (x - x.mean(dims, keepdims=True)) / np.sqrt(x.var(dims, keepdims=True) + eps)
+
+
+case("layer_norm", real(4, 5), normalized_shape=5, oracle=lambda x: standardize(x, (1,)))
+case("layer_norm", real(2, 3, 4), real(3, 4), real(3, 4), oracle=lambda x, w, b: standardize(x, (1, 2)) * w + b,
+     call=lambda f, x, w, b: f(x, (3, 4), w, b))  # fmt: skip
+case("layer_norm", real(2, 3), real(3), call=lambda f, x, w: f(x, [3], w, eps=0.1))
+case("layer_norm", real(2, 20), real(20), call=lambda f, x, w: f(x, [20], w))
+case("layer_norm", real(0, 3), normalized_shape=(3,))
+case("rms_norm", real(2, 3, 4), real(4), call=lambda f, x, w: f(x, (4,), w, 0.1),
+     oracle=lambda x, w: x / np.sqrt((x * x).mean(-1, keepdims=True) + 0.1) * w)  # fmt: skip
+case("rms_norm", real(2, 3), normalized_shape=(2, 3))
+case("group_norm", real(2, 6, 4), real(6), real(6), call=lambda f, x, w, b: f(x, 3, w, b),
+     oracle=lambda x, w, b: standardize(x.reshape(2, 3, 8), (2,)).reshape(2, 6, 4) * w[:, None] + b[:, None])  # fmt: skip
+case("group_norm", real(2, 4), num_groups=2)
+case("instance_norm", real(2, 3, 5), oracle=lambda x: standardize(x, (2,)))
+case(
+    "instance_norm",
+    real(2, 3, 2, 2),
+    real(3),
+    real(3),
+    call=lambda f, x, w, b: f(x, None, None, w, b),
+)
+case("instance_norm", real(2, 3, 4), call=lambda f, x: f(x, *RUNNING, use_input_stats=False))
+case("local_response_norm", real(2, 5, 3), size=3, alpha=0.5)
+case("local_response_norm", real(1, 3, 2, 2), size=2, alpha=0.3, beta=0.5, k=2.0)
+for _p in 2.0, 1.0, 3.0:
+    case(
+        "normalize",
+        nonzero(3, 4),
+        p=_p,
+        oracle=lambda x, p=_p: x / np.linalg.norm(x, p, 1, keepdims=True),
+    )
+case("normalize", real(3, 4), dim=0, eps=10.0)
+
+# Pooling to a size
+
+
+def adaptive(x, sizes, reduce):
+    out = np.empty(x.shape[: -len(sizes)] + sizes)
+    for place in np.ndindex(sizes):
+        window = [
+            slice(i * n // o, -(-(i + 1) * n // o))
+            for i, n, o in zip(place, x.shape[-len(sizes) :], sizes, strict=True)
+        ]
+        out[(..., *place)] = reduce(x[(..., *window)], tuple(range(-len(sizes), 0)))
+    return out
+
+
+for _dims, _shape, _size in (
+    (1, (2, 3, 7), (3,)),
+    (2, (2, 5, 6), (3, 4)),
+    (3, (2, 2, 3, 4, 5), (2, 2, 3)),
+    (2, (2, 4, 6), (2, 3)),
+):
+    for _name, _reduce in ("max", np.max), ("avg", np.mean):
+        case(f"adaptive_{_name}_pool{_dims}d", real(*_shape), output_size=_size,
+             oracle=lambda x, s=_size, f=_reduce: adaptive(x, s, f))  # fmt: skip
+case("adaptive_max_pool2d", real(1, 2, 5, 7), output_size=(None, 3), return_indices=True)
+case("adaptive_max_pool2d", real(2, 4, 6), output_size=2, return_indices=True)
+case(
+    "adaptive_avg_pool2d",
+    real(2, 4, 6),
+    output_size=1,
+    oracle=lambda x: x.mean((1, 2), keepdims=True),
+)
+
+# Resampling
+
+for _mode, _shape, _size in (
+    ("nearest", (2, 1, 5), 8), ("nearest-exact", (1, 1, 4, 5), (3, 7)), ("linear", (2, 1, 5), 8),
+    ("bilinear", (1, 2, 4, 5), (3, 9)),
+    ("bicubic", (1, 1, 4, 5), (6, 3)), ("trilinear", (1, 1, 2, 3, 4), (3, 2, 5)), ("area", (1, 2, 5, 6), (3, 4)),
+):  # fmt: skip
+    case("interpolate", real(*_shape), size=_size, mode=_mode)
+    if "linear" in _mode or "cubic" in _mode:
+        case("interpolate", real(*_shape), scale_factor=1.7, mode=_mode, align_corners=True)
+case("interpolate", real(1, 1, 4, 3), scale_factor=2, oracle=lambda x: x.repeat(2, 2).repeat(2, 3))
+case(
+    "interpolate",
+    real(1, 1, 5, 4),
+    scale_factor=(0.7, 1.5),
+    mode="bilinear",
+    recompute_scale_factor=True,
+)
+case("interpolate", real(1, 1, 7, 6), size=(3, 8), mode="bilinear", antialias=True)
+case("interpolate", real(1, 1, 7, 6), size=(3, 8), mode="bicubic", antialias=True)
+case("interpolate", real(1, 1, 3, 3), size=1, mode="bicubic", align_corners=True)
+case("pixel_shuffle", real(2, 8, 2, 3), upscale_factor=2)
+case("pixel_unshuffle", real(2, 2, 4, 6), downscale_factor=2)
+case("unfold", real(2, 3, 4, 5), kernel_size=(2, 3))
+case("unfold", real(3, 4, 5), kernel_size=2, dilation=2, padding=1, stride=(1, 2))
+case("fold", real(2, 12, 12), output_size=(4, 5), kernel_size=(2, 2))
+case("fold", real(4, 20), output_size=(4, 5), kernel_size=2, dilation=2, padding=1, stride=(1, 1))
+case("fold", real(1, 8, 6), output_size=(4, 6), kernel_size=2, stride=2)
+
+# Tables
+
+case("embedding", ints(0, 4, 2, 3), real(4, 3), oracle=lambda i, w: w[i])
+case("embedding", ints(0, 4, 6), real(4, 3), oracle=lambda i, w: w[i], scale_grad_by_freq=True)
+case("embedding", ints(0, 2, 5), real(3, 2), padding_idx=-1)
+case("embedding", ints(0, 4), real(4, 3), oracle=lambda i, w: w[i])
+case("bilinear", real(2, 3), real(2, 4), real(5, 3, 4), real(5),
+     oracle=lambda a, b, w, c: np.einsum("ni,oij,nj->no", a, w, b) + c)  # fmt: skip
+case("bilinear", real(3), real(4), real(2, 3, 4))

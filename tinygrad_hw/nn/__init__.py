@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import functional, init, utils
+from . import convolution, functional, init, normalization, padding, pooling, resampling, utils
 from .activations import (
     ELU,
     GELU,
@@ -18,14 +18,7 @@ from .activations import (
     Tanh,
 )
 from .containers import ModuleList, Sequential
-from .convolution import (
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-)
+from .convolution import *
 from .layers import Dropout, Dropout1d, Dropout2d, Dropout3d, Flatten, Identity, Linear
 from .losses import (
     BCELoss,
@@ -39,9 +32,11 @@ from .losses import (
     SmoothL1Loss,
 )
 from .module import Module
-from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from .normalization import *
+from .padding import *
 from .parameter import Parameter
-from .pooling import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
+from .pooling import *
+from .resampling import *
 
 __all__ = [
     "Module",
@@ -55,21 +50,6 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "Identity",
-    "Conv1d",
-    "Conv2d",
-    "Conv3d",
-    "ConvTranspose1d",
-    "ConvTranspose2d",
-    "ConvTranspose3d",
-    "MaxPool1d",
-    "MaxPool2d",
-    "MaxPool3d",
-    "AvgPool1d",
-    "AvgPool2d",
-    "AvgPool3d",
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "BatchNorm3d",
     "ReLU",
     "LeakyReLU",
     "ELU",
@@ -95,3 +75,8 @@ __all__ = [
     "init",
     "utils",
 ]
+__all__ += convolution.__all__
+__all__ += normalization.__all__
+__all__ += padding.__all__
+__all__ += pooling.__all__
+__all__ += resampling.__all__

@@ -16,6 +16,10 @@ from .layers import _empty
 from .module import Module
 from .parameter import Parameter
 
+__all__ = [
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+]  # fmt: skip
+
 Size = int | tuple[int, ...]
 _MODES = ("zeros", "reflect", "replicate", "circular")
 

@@ -8,6 +8,12 @@ from typing import Any
 from .. import ops
 from .module import Module
 
+__all__ = [
+    "MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d",
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
+]  # fmt: skip
+
 
 class _MaxPool(Module):
     _function: Callable[..., Any]
@@ -114,3 +120,62 @@ class AvgPool3d(_AvgPoolDivisor):
     """The mean of each window of (n, channels, depth, height, width)."""
 
     _function = ops.avg_pool3d
+
+
+class _AdaptivePool(Module):
+    _function: Callable[..., Any]
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Any) -> Any:
+        return type(self)._function(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """The mean of each of ``output_size`` windows over (…, length)."""
+
+    _function = ops.adaptive_avg_pool1d
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """The mean of each of ``output_size`` windows over (…, height, width)."""
+
+    _function = ops.adaptive_avg_pool2d
+
+
+class AdaptiveAvgPool3d(_AdaptivePool):
+    """The mean of each of ``output_size`` windows over (…, depth, height, width)."""
+
+    _function = ops.adaptive_avg_pool3d
+
+
+class _AdaptiveMaxPool(_AdaptivePool):
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    def forward(self, input: Any) -> Any:
+        return type(self)._function(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """The largest element of each of ``output_size`` windows over (…, length)."""
+
+    _function = ops.adaptive_max_pool1d
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """The largest element of each of ``output_size`` windows over (…, height, width)."""
+
+    _function = ops.adaptive_max_pool2d
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """The largest element of each of ``output_size`` windows over (…, depth, height, width)."""
+
+    _function = ops.adaptive_max_pool3d

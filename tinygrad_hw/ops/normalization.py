@@ -12,11 +12,14 @@ from ..kernels import recording
 from ..kernels.elementwise import native
 from .core import Recorded, composite, primitive
 from .index import array_of
-from .pointwise import add, mul, rsqrt, sub
-from .reduce import _sum, mean
-from .shape import _reshape
+from .pointwise import add, clamp, div, mul, pow, rsqrt, sub
+from .pooling import _avg_pool
+from .reduce import _sum, mean, norm, require_float
+from .shape import _reshape, _sizes, pad
 
-__all__ = ["batch_norm"]
+__all__ = [
+    "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize", "rms_norm",
+]  # fmt: skip
 
 
 def channels_last(x: np.ndarray) -> np.ndarray:
@@ -194,3 +197,131 @@ def _track(running_mean, running_var, moments, momentum, count: int, seen) -> No
             v._bump("batch_norm")  # type: ignore[attr-defined]
         else:
             recorder.changes(v, "batch_norm")
+
+
+def _standardize(input, groups: int, eps):
+    """input as ``groups`` rows, each brought to mean 0 and variance 1, in its own shape."""
+    shape = tuple(input.shape)
+    size = math.prod(shape)
+    rows = _reshape(input, (1, groups, size // groups if groups else 0))
+    ones = _fixed(np.ones(groups, input.dtype))
+    zeros = _fixed(np.zeros(groups, input.dtype))
+    return _reshape(_batch_norm(rows, ones, zeros, _moments(array_of(rows)), eps), shape)
+
+
+def _affine(out, weight, bias):
+    if weight is not None:
+        out = mul(out, weight)
+    return out if bias is None else add(out, bias)
+
+
+def _normalized(name: str, input, normalized_shape, **parameters) -> tuple[int, ...]:
+    """The dimensions that are normalized, as a tuple, after checking them."""
+    wanted = _sizes(name, normalized_shape)
+    shape = tuple(input.shape)
+    if not wanted or len(wanted) > len(shape) or shape[len(shape) - len(wanted) :] != wanted:
+        raise ShapeError(
+            f"{name}: expected an input whose last dimensions are {wanted}, got {shape}"
+        )
+    for label, p in parameters.items():
+        if p is not None and tuple(p.shape) != wanted:
+            raise ShapeError(f"{name}: expected a {label} of shape {wanted}, got {tuple(p.shape)}")
+    require_float(name, input)
+    return wanted
+
+
+@composite
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """(x − μ)/√(v + eps) · weight + bias, μ and v over the last dimensions, which are ``normalized_shape``.
+
+    Shapes: weight, bias as normalized_shape. Derivation: docs/derivations.md, Batch normalization, for each row.
+    Source: Ba, Kiros & Hinton 2016.
+    """
+    wanted = _normalized("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    rows = math.prod(input.shape[: len(input.shape) - len(wanted)])
+    return _affine(_standardize(input, rows, eps), weight, bias)
+
+
+@composite
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """x/√(⟨x²⟩ + eps) · weight, the mean over the last dimensions; eps defaults to the type's resolution.
+
+    Derivation: from its parts. Source: Zhang & Sennrich 2019.
+    """
+    wanted = _normalized("rms_norm", input, normalized_shape, weight=weight)
+    eps = float(np.finfo(input.dtype).eps) if eps is None else eps
+    dims = tuple(range(len(input.shape) - len(wanted), len(input.shape)))
+    out = mul(input, rsqrt(add(mean(mul(input, input), dims, True), eps)))
+    return out if weight is None else mul(out, weight)
+
+
+@composite
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """(x − μ)/√(v + eps) · weight + bias, μ and v over each sample's ``num_groups`` groups of channels.
+
+    Shapes: input (n, channels, …), weight, bias (channels). Derivation: as layer_norm. Source: Wu & He 2018.
+    """
+    shape = tuple(input.shape)
+    if len(shape) < 2 or num_groups < 1 or shape[1] % num_groups:
+        raise ShapeError(
+            f"group_norm: expected input (n, channels, …) with channels divisible by {num_groups}, got {shape}"
+        )
+    require_float("group_norm", input)
+    _check_channels("group_norm", input, weight=weight, bias=bias)
+    columns = [None if p is None else _column(p, len(shape)) for p in (weight, bias)]
+    return _affine(_standardize(input, shape[0] * num_groups, eps), *columns)
+
+
+@composite
+def instance_norm(
+    input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
+    momentum=0.1, eps=1e-5,
+):  # fmt: skip
+    """As batch_norm with μ and v over each channel of each sample; with running ones they follow their mean.
+
+    Shapes: input (n, channels, …). Source: Ulyanov, Vedaldi & Lempitsky 2016.
+    """
+    shape = tuple(input.shape)
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if len(shape) < 3:
+        raise ShapeError(f"instance_norm: expected input (n, channels, …), got {shape}")
+    require_float("instance_norm", input)
+    _check_channels(
+        "instance_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )  # fmt: skip
+    count = math.prod(shape[2:])
+    if count == 1:
+        raise ValueError(
+            f"instance_norm: expected more than 1 element of each channel, got input {shape}"
+        )
+    if running_mean is not None and running_var is not None:
+        each = _moments(_reshape(array_of(input), (1, shape[0] * shape[1], count)))
+        together = np.ascontiguousarray(each.reshape(2, shape[0], shape[1]).mean(1))
+        _track(running_mean, running_var, together, momentum, count, None)
+    columns = [None if p is None else _column(p, len(shape)) for p in (weight, bias)]
+    return _affine(_standardize(input, shape[0] * shape[1], eps), *columns)
+
+
+@composite
+def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
+    """x / (k + alpha · mean of x² over ``size`` neighboring channels)^beta; channels beyond the last count as 0.
+
+    Shapes: input (n, channels, …). Derivation: from its parts. Source: Krizhevsky, Sutskever & Hinton 2012, 3.3.
+    """
+    shape = tuple(input.shape)
+    if len(shape) < 3:
+        raise ShapeError(f"local_response_norm: expected input (n, channels, …), got {shape}")
+    if size < 1:
+        raise ValueError(f"local_response_norm: expected size >= 1, got {size}")
+    places = math.prod(shape[2:])
+    squares = _reshape(mul(input, input), (shape[0], shape[1], places))
+    around = pad(squares, (0, 0, size // 2, (size - 1) // 2))
+    sums = _avg_pool(around, (size, 1), (1, 1), (0, 0), 1, 0, (shape[1], places))
+    return div(input, pow(add(mul(_reshape(sums, shape), alpha), k), beta))
+
+
+@composite
+def normalize(input, p=2.0, dim=1, eps=1e-12):
+    """x / max(‖x‖_p, eps), the norm along ``dim``.  Derivation: from its parts."""
+    return div(input, clamp(norm(input, p, dim, True), eps))

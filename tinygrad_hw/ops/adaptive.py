@@ -1,0 +1,134 @@
+"""Pooling to a given size: window i of o over n elements goes from ⌊i n/o⌋ to ⌈(i + 1) n/o⌉."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import ShapeError
+from .core import composite, primitive
+from .index import _take, array_of
+from .pooling import _avg_pool, _max_pool, _max_pool_index
+from .reduce import require_float
+from .resampling import map_dims
+from .shape import _reshape
+
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "adaptive_max_pool3d",
+]  # fmt: skip
+
+
+def _bounds(n: int, places: int) -> list[tuple[int, int]]:
+    return [(i * n // places, -(-(i + 1) * n // places)) for i in range(places)]
+
+
+def _places(name: str, dims: int, input, output_size) -> tuple[int, ...]:
+    """The output's sizes; None keeps the input's."""
+    shape = tuple(input.shape)
+    if len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1 :]:
+        raise ShapeError(
+            f"{name}: expected {dims + 1} or {dims + 2} dimensions, the last {dims + 1} not empty, got {shape}"
+        )
+    sizes = output_size if isinstance(output_size, tuple | list) else (output_size,) * dims
+    if len(sizes) != dims or any(n is not None and n < 0 for n in sizes):
+        raise ValueError(f"{name}: expected {dims} sizes >= 0, got {output_size!r}")
+    return tuple(n if o is None else int(o) for n, o in zip(shape[-dims:], sizes, strict=True))
+
+
+def _even(shape, places) -> tuple[int, ...] | None:
+    """The window where all are of one size and side by side, else None."""
+    pairs = list(zip(shape[-len(places) :], places, strict=True))
+    return None if any(o == 0 or n % o for n, o in pairs) else tuple(n // o for n, o in pairs)
+
+
+def _avg(name: str, dims: int, input, output_size):
+    places = _places(name, dims, input, output_size)
+    require_float(name, input)
+    window = _even(input.shape, places)
+    if window is not None:
+        return _avg_pool(input, window, window, (0,) * dims, 1, 0, places)
+    maps = []
+    for n, o in zip(input.shape[-dims:], places, strict=True):
+        weights = np.zeros((n, o), input.dtype)
+        for i, (low, high) in enumerate(_bounds(n, o)):
+            weights[low:high, i] = 1 / (high - low)
+        maps.append(weights)
+    return map_dims(input, maps)
+
+
+@composite
+def adaptive_avg_pool1d(input, output_size):
+    """The mean of each of ``output_size`` windows over (n, channels, length) or (channels, length).
+
+    Derivation: linear; each element gets its share of the windows that it is in.
+    """
+    return _avg("adaptive_avg_pool1d", 1, input, output_size)
+
+
+@composite
+def adaptive_avg_pool2d(input, output_size):
+    """As adaptive_avg_pool1d over (…, height, width); a size of None keeps the input's."""
+    return _avg("adaptive_avg_pool2d", 2, input, output_size)
+
+
+@composite
+def adaptive_avg_pool3d(input, output_size):
+    """As adaptive_avg_pool1d over (…, depth, height, width)."""
+    return _avg("adaptive_avg_pool3d", 3, input, output_size)
+
+
+@primitive
+def _adaptive_max_index(input, *, places):
+    """Where in its plane the largest element of each window stands."""
+    dims = len(places)
+    shape = input.shape[-dims:]
+    position = np.arange(math.prod(shape)).reshape(shape)
+    planes = input.reshape(math.prod(input.shape[:-dims]), *shape)
+    out = np.empty((len(planes), *places), np.int64)
+    bounds = [_bounds(n, o) for n, o in zip(shape, places, strict=True)]
+    for place in np.ndindex(places):
+        window = tuple(slice(*bounds[d][i]) for d, i in enumerate(place))
+        values = planes[(slice(None), *window)].reshape(len(planes), position[window].size)
+        out[(slice(None), *place)] = position[window].reshape(-1)[values.argmax(1)]
+    return out.reshape(input.shape[:-dims] + places)
+
+
+_adaptive_max_index.differentiable = False
+
+
+def _max(name: str, dims: int, input, output_size, return_indices):
+    places = _places(name, dims, input, output_size)
+    window = _even(input.shape, places)
+    if window is not None:
+        geometry = window, window, (0,) * dims, (1,) * dims, places
+        out = _max_pool(input, *geometry)
+        return (out, _max_pool_index(input, *geometry)) if return_indices else out
+    index = _adaptive_max_index(input, places)
+    shape = tuple(input.shape)
+    planes = _reshape(input, (math.prod(shape[:-dims]), math.prod(shape[-dims:])))
+    flat = array_of(index).reshape(planes.shape[0], math.prod(places))
+    out = _reshape(_take(planes, (np.arange(len(flat))[:, None], flat)), tuple(index.shape))
+    return (out, index) if return_indices else out
+
+
+@composite
+def adaptive_max_pool1d(input, output_size, return_indices=False):
+    """The largest element of each of ``output_size`` windows over (…, length); with its position if asked.
+
+    Derivation: the gradient goes to the elements that were taken, added up where windows overlap.
+    """
+    return _max("adaptive_max_pool1d", 1, input, output_size, return_indices)
+
+
+@composite
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """As adaptive_max_pool1d over (…, height, width); positions count along the rows of a plane."""
+    return _max("adaptive_max_pool2d", 2, input, output_size, return_indices)
+
+
+@composite
+def adaptive_max_pool3d(input, output_size, return_indices=False):
+    """As adaptive_max_pool1d over (…, depth, height, width)."""
+    return _max("adaptive_max_pool3d", 3, input, output_size, return_indices)
