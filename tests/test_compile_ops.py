@@ -13,7 +13,12 @@ from tinygrad_hw.errors import CaptureError
 
 #: Results whose shape depends on values have no place in a compiled step, nor arrays of the caller's that are no arguments.
 _STRANGE = "that no recorded operation computed"
-REFUSED = {"getitem": ("mask", "0-d", _STRANGE), "_put": (_STRANGE,), "_index_put": (_STRANGE,)}
+REFUSED = {
+    "getitem": ("mask", "0-d", _STRANGE),
+    "_put": (_STRANGE,),
+    "_index_put": (_STRANGE,),
+    "batch_norm": (_STRANGE,),
+}
 
 
 def run(case: Case, xs: list, cs: list) -> tuple[list, list]:

@@ -54,7 +54,7 @@ def largest_of_four_vjp(typing, to_top, to_bottom, g, top, bottom):
             wins.append(_beats(v, x, best))
             best = builder.select(wins[-1], x, best)
         left = v.load(arguments[2])
-        shares = []
+        shares: list = []
         for won in reversed(wins):
             shares.insert(0, builder.select(won, left, v.zero))
             left = builder.select(won, v.zero, left)

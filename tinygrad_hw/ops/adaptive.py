@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..errors import ShapeError
+from ..kernels import recording
 from .core import composite, primitive
 from .index import _take, array_of
 from .pooling import _avg_pool, _max_pool, _max_pool_index
@@ -109,7 +110,9 @@ def _max(name: str, dims: int, input, output_size, return_indices):
     shape = tuple(input.shape)
     planes = _reshape(input, (math.prod(shape[:-dims]), math.prod(shape[-dims:])))
     flat = array_of(index).reshape(planes.shape[0], math.prod(places))
-    out = _reshape(_take(planes, (np.arange(len(flat))[:, None], flat)), tuple(index.shape))
+    out = _reshape(
+        _take(planes, (recording.constant(np.arange(len(flat))[:, None]), flat)), tuple(index.shape)
+    )
     return (out, index) if return_indices else out
 
 

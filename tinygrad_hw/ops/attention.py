@@ -131,7 +131,7 @@ def multi_head_attention_forward(
             f"{name}: expected equal lengths and batches of key and value, got {tuple(key.shape)} and {tuple(value.shape)}"
         )
     if use_separate_proj_weight:
-        weights = [q_proj_weight, k_proj_weight, v_proj_weight]
+        weights: Any = [q_proj_weight, k_proj_weight, v_proj_weight]
     else:
         weights = chunk(in_proj_weight, 3)
     biases: Any = [None] * 3 if in_proj_bias is None else chunk(in_proj_bias, 3)

@@ -52,7 +52,7 @@ def ctc_loss(
 
     Shapes: log_probs (time, n, classes) or (time, classes), targets (n, longest) or all joined, lengths (n).
     The mean divides each loss by its target's length. Impossible targets give ∞, or 0 with ``zero_infinity``.
-    Derivation: of the recursion over time, α_t(s) = p_t(l_s) Σ α_{t−1} over s, s − 1 and, past a blank, s − 2, in logarithms.
+    Derivation: of the recursion over time, α_t(s) = p_t(l_s) Σ α_{t−1} over s, s − 1 and, past a blank, s − 2, in logs.
     Source: Graves et al. 2006, eq. 5 to 8.
     """
     if len(log_probs.shape) not in (2, 3):

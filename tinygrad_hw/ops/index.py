@@ -15,9 +15,13 @@ __all__ = [
 ]  # fmt: skip
 
 
-def array_of(x):
+def array_of(x) -> np.ndarray:
     """The array behind an index operand: indices take part in no gradient."""
-    return x._array if isinstance(x, Recorded) else np.asarray(x)
+    if not isinstance(x, Recorded):
+        return np.asarray(x)
+    if recording.current is not None:
+        recording.current.adopt(x)
+    return x._array
 
 
 @composite
@@ -178,10 +182,9 @@ def _index_of(x) -> np.ndarray:
     """The values of an index: a copy, as what backward needs must not change with the caller's array."""
     if recording.current is None:
         return np.array(array_of(x))
-    if isinstance(x, Recorded):
-        recording.current.adopt(x)
-        return x._array
-    return x if isinstance(x, np.ndarray) else recording.constant(np.array(x))
+    if isinstance(x, Recorded | np.ndarray):
+        return array_of(x)
+    return recording.constant(np.array(x))
 
 
 def _int_index(name: str, index) -> np.ndarray:

@@ -162,7 +162,10 @@ def _normalize_batch(
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: expected running_mean and running_var in evaluation")
-        mu, v = (array_of(s).astype(input.dtype) for s in (running_mean, running_var))
+        mu, v = (
+            recording.call(np.asarray, (array_of(s), input.dtype), "batch_norm")
+            for s in (running_mean, running_var)
+        )
         scale = rsqrt(add(v, eps))
         scale = scale if weight is None else mul(scale, weight)
         out = mul(sub(input, _column(mu, len(shape))), _column(scale, len(shape)))

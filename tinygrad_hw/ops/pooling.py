@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError
 from ..kernels import pooling as kernels
+from ..kernels import recording
 from ..kernels.elementwise import native
 from .convolution import per_dim
 from .core import composite, primitive
@@ -80,12 +81,20 @@ def _max_pool_index(input, *, window, stride, padding, dilation, sizes):
 _max_pool_index.differentiable = False
 
 
+def _kept(flat: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return (flat >= 0).astype(dtype)
+
+
 def _unpool(g, index: np.ndarray, shape: tuple, dims: int):
     """Zeros of ``shape`` with g added at the positions ``index`` of its planes, but for those that are −1."""
     planes = math.prod(shape[:-dims])
     flat = index.reshape(planes, math.prod(index.shape[-dims:]))
-    g = mul(_reshape(g, flat.shape), (flat >= 0).astype(g.dtype))
-    out = _put(g, (planes, math.prod(shape[-dims:])), (np.arange(planes)[:, None], flat))
+    g = mul(_reshape(g, flat.shape), recording.call(_kept, (flat, g.dtype), "max_pool"))
+    out = _put(
+        g,
+        (planes, math.prod(shape[-dims:])),
+        (recording.constant(np.arange(planes)[:, None]), flat),
+    )
     return _reshape(out, shape)
 
 

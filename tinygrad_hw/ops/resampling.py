@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..kernels import recording
 from .convolution import per_dim
 from .core import composite, primitive
 from .index import _take
@@ -28,7 +29,10 @@ def map_dims(input, maps: list[np.ndarray]):
         order = (*range(d), *range(d + 1, ndim), d)
         shape = tuple(input.shape)
         rows = _reshape(_permute(input, order), (math.prod(shape) // max(1, shape[d]), shape[d]))
-        out = _reshape(_matmul(rows, weights), (*shape[:d], *shape[d + 1 :], weights.shape[1]))
+        out = _reshape(
+            _matmul(rows, recording.constant(weights)),
+            (*shape[:d], *shape[d + 1 :], weights.shape[1]),
+        )
         input = _permute(out, (*range(d), ndim - 1, *range(d, ndim - 1)))
     return input
 
@@ -137,7 +141,7 @@ def _nearest(input, sizes, factors, exact: bool):
         n = input.shape[d]
         step = np.float32(n / o if f is None else 1 / f)  # in single precision, as PyTorch rounds
         at = np.floor((np.arange(o, dtype=np.float32) + np.float32(0.5 * exact)) * step).astype(int)
-        input = _take(input, (slice(None),) * d + (np.minimum(at, n - 1),))
+        input = _take(input, (slice(None),) * d + (recording.constant(np.minimum(at, n - 1)),))
     return input
 
 
@@ -178,7 +182,7 @@ def pixel_unshuffle(input, downscale_factor):
     return _reshape(x, (*lead, c * r * r, h // r, w // r))
 
 
-def _taps(padded: np.ndarray, window, dilation, stride, places):
+def _taps(padded: Any, window, dilation, stride, places):
     """For each tap of the window, the elements that it meets, as a view."""
     for k in np.ndindex(*window):
         yield (
@@ -210,7 +214,7 @@ def _fold(input, *, sizes, window, dilation, padding, stride):
     """The transpose of ``_unfold``: what is at the same element is added up."""
     places = input.shape[2 + len(window) :]
     whole = [n + 2 * p for n, p in zip(sizes, padding, strict=True)]
-    padded = np.zeros((*input.shape[:2], *whole), input.dtype)
+    padded: Any = np.zeros((*input.shape[:2], *whole), input.dtype)
     for k, elements in _taps(padded, window, dilation, stride, places):
         elements += input[(slice(None), slice(None), *k)]
     inner = tuple(slice(p, p + n) for n, p in zip(sizes, padding, strict=True))
