@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..kernels.recording import Call, Launch, arrays_in, root_of
+from .program import address
 
 if TYPE_CHECKING:
     from .program import Program
@@ -68,7 +69,7 @@ def flops(launch: Launch) -> int:
 
 
 class _Names:
-    """Short names for memory: ``x0`` an argument, ``s0`` state that outlives the step, ``t0`` a temporary."""
+    """Short names for memory: ``x0`` an argument, ``s0`` state that outlives the step, ``t0`` a place for temporaries."""
 
     def __init__(self, program: Program) -> None:
         self.known = {id(root_of(a)): f"x{i}" for i, a in enumerate(program.inputs)}
@@ -76,9 +77,10 @@ class _Names:
         self.counts = {"s": 0, "t": 0}
 
     def name(self, array: np.ndarray) -> str:
-        key = id(root_of(array))
+        temporary = self.program.is_temporary(array)
+        key = address(array) if temporary else id(root_of(array))
         if key not in self.known:
-            letter = "t" if self.program.is_temporary(array) else "s"
+            letter = "t" if temporary else "s"
             self.known[key] = f"{letter}{self.counts[letter]}"
             self.counts[letter] += 1
         return self.known[key]

@@ -52,12 +52,15 @@ class Program:
                     self.parts[-1] = self.parts[-1][0], self.parts[-1][1] + 1
                 else:
                     self.parts.append((len(self.launches), len(self.launches) + 1))
+                # The recorded temporaries' own memory is let go.
+                item.args = self.moved(item.args)
+                if item.origin is not None:
+                    item.origin = item.origin[0], self.moved(item.origin[1])
                 self.launches.append(item)
             else:
                 self.parts.append(self._moved_call(item))
         self.first_calls = [self._moved_call(c) for c in self.first_calls]
         self._write_words()
-        self._keep = recorder
 
     def _ordered(self, recorder: Recorder) -> list[Launch | Call]:
         """The items that remain in their order: random numbers are drawn first, constants stay as they are."""
@@ -113,14 +116,6 @@ class Program:
         self._offset = {key: base + o for key, o in zip(roots, offsets, strict=True)}
         self._start = address(self.block)
 
-    def address_of(self, array: np.ndarray) -> int:
-        """Where the array's first element lies in the program."""
-        root = root_of(array)
-        offset = self._offset.get(id(root))
-        if offset is None:
-            return address(array)
-        return self._start + offset + address(array) - address(root)
-
     def moved(self, value: Any) -> Any:
         """A recorded array as it lies in the program; so with arrays in tuples and lists."""
         if isinstance(value, np.ndarray):
@@ -157,7 +152,7 @@ class Program:
                         if owner is not None:
                             offset = address(a) - address(self.inputs[owner])
                             moves.append((len(words), owner, offset))
-                        words += [self.address_of(a), *a.shape]
+                        words += [address(a), *a.shape]
                         first_number = len(words)
                     else:
                         words += words_of(a)
@@ -171,8 +166,6 @@ class Program:
         self.firsts = np.array(firsts, np.int64)
         spans = [place for places in self.numbers.values() for place in places]
         self.number_words = np.array([w for low, high in spans for w in range(low, high)], np.int64)
-        # Inputs of a sweep: arrays of their own, as the recorded ones may be whoever's.
-        self._buffers = [np.empty_like(a) for a in self.inputs]
         self.moves = np.array(moves, np.int64).reshape(-1, 3)
         self.ids = np.array([id(a) for a in self.inputs], np.int64)
         self._arguments = self.inputs
@@ -194,7 +187,7 @@ class Program:
 
     def is_temporary(self, array: np.ndarray) -> bool:
         """Whether ``array`` lies in the program's own block of memory."""
-        return id(root_of(array)) in self._offset
+        return root_of(array) is self.block
 
     def replay_one(self, launch: int) -> None:
         """Do launch number ``launch`` alone, on the arguments of the last run."""
@@ -224,7 +217,7 @@ class Program:
 
         ``sources`` are contiguous, of the dtypes and row shapes of the inputs. Returns the number of steps done.
         """
-        inputs, words = self._buffers, self.words
+        inputs, words = self.inputs, self.words
         batch = len(inputs[0])
         self._arguments = inputs
         self.ids[:] = [id(a) for a in inputs]
@@ -304,7 +297,7 @@ class Program:
             function, args = launch.origin
             for a, b in zip(self.inputs, arguments, strict=True):
                 np.copyto(a, b)
-            function(*self.moved(args))
+            function(*args)
         raise KernelError(
             f"{launch.name}: its kernel {launch.kernel.name} found its operands wrong"
         )
