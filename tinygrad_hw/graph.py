@@ -116,15 +116,29 @@ class Node:
                 else:
                     args.append(self._argument(kind, index, operand, None))
             cotangent = rule.on_arrays(*args)
-            if cotangent.shape != edge.shape and op.broadcasts:
-                cotangent = sum_to_shape(cotangent, edge.shape)
+            like = edge if isinstance(edge, Node) else edge._array
+            if cotangent.shape != like.shape:
+                cotangent = self._fit(cotangent, like.shape)
             if cotangent.__class__ is not np.ndarray:
                 cotangent = np.asarray(cotangent)
+            if cotangent.dtype is not like.dtype:
+                cotangent = cotangent.astype(like.dtype)
             for a in args:
                 if a is cotangent:
                     shared = True
             result.append((edge, cotangent, shared or cotangent.base is not None))
         return result
+
+    def _fit(self, cotangent, shape: tuple):
+        """Broadcasting undone.  Raises: GraphError where the shape is wrong otherwise."""
+        if self.op.broadcasts:
+            cotangent = sum_to_shape(cotangent, shape)
+        if cotangent.shape != shape:
+            raise GraphError(
+                f"backward: {self.op.name} returned a gradient of shape {tuple(cotangent.shape)} for an "
+                f"operand of shape {tuple(shape)}"
+            )
+        return cotangent
 
     def _pull_tensor(self, rule: Any, operand: int, g, revive: Callable) -> tuple:
         """One operand's cotangent as a Tensor, and whether its memory is someone else's too."""
@@ -143,8 +157,10 @@ class Node:
             cotangent = revive(np.asarray(found), [0, "", 0], None)
         else:
             cotangent = rule.function(*args)
-        if cotangent.shape != edge.shape and op.broadcasts:
-            cotangent = sum_to_shape(cotangent, edge.shape)
+        if cotangent.shape != edge.shape:
+            cotangent = self._fit(cotangent, edge.shape)
+        if cotangent.dtype != edge.dtype:
+            cotangent = cotangent.to(edge.dtype)
         shared = cotangent._array.base is not None or any(a is cotangent for a in args)
         return cotangent, shared
 
@@ -323,6 +339,7 @@ def run_backward(
     heap: list[tuple[int, Node]] = []
     onward: set = set() if captured is None else _leading_to(captured, roots)
     needed = None if captured is None else onward.union(captured)
+    plain = captured is None and revive is None
 
     def deliver(edge, cotangent, shared: bool) -> None:
         if captured is not None:
@@ -355,28 +372,21 @@ def run_backward(
         if recording.current is not None:
             recording.current.passed.add(node)
         g = pending.pop(node)
-        owned.discard(node)
+        if owned:
+            owned.discard(node)
         if node.saved is None:
             raise GraphError(
                 f"backward: the graph through {node.op.name} was freed by an earlier backward pass\n"
                 "Pass retain_graph=True to the first pass to go through it again."
             )
-        for watcher in node.watchers or ():
-            tensor = watcher()
-            if tensor is not None:
-                tensor._accumulate(g, True)
+        if node.watchers:
+            for watcher in node.watchers:
+                tensor = watcher()
+                if tensor is not None:
+                    tensor._accumulate(g, True)
         for edge, cotangent, shared in node.pull(g, revive, needed):
-            if cotangent.__class__ is not Bundle:
-                if cotangent.shape != edge.shape:
-                    raise GraphError(
-                        f"backward: {node.op.name} returned a gradient of shape {tuple(cotangent.shape)} for an "
-                        f"operand of shape {tuple(edge.shape)}"
-                    )
-                if cotangent.dtype != edge.dtype:
-                    cast = cotangent.astype if revive is None else cotangent.to
-                    cotangent = cast(edge.dtype)
-            if captured is None and not isinstance(edge, Node):
-                edge._accumulate(cotangent, shared)
+            if plain and not isinstance(edge, Node) and edge._grad is None:
+                edge._grad = edge._wrap(cotangent.copy() if shared else cotangent)
             else:
                 deliver(edge, cotangent, shared)
         if not retain_graph and (node.saved or node.saved_out is not None):

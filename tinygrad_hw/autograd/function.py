@@ -128,7 +128,8 @@ class _FunctionNode(Node):
                         f"got {one.shape}"
                     )
                 one = sum_to_shape(one, edge.shape)  # that of a broadcast operand
-            out.append((edge, np.asarray(one) if revive is None else one, True))
+            one = np.asarray(one, edge.dtype) if revive is None else one.to(edge.dtype)
+            out.append((edge, one, True))
         return out
 
 
