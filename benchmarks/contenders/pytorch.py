@@ -1,0 +1,74 @@
+"""PyTorch's step: eager, with its fused update, and through ``torch.compile``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from .. import machine
+from ..networks import Network
+from . import Pairs, sequential
+
+
+class Eager:
+    """The step of PyTorch's tutorials."""
+
+    options: dict[str, Any] = {}
+
+    def __init__(self, network: Network) -> None:
+        threads = machine.threads()
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.weights = [torch.from_numpy(w) for w in network.weights()]
+        self.model = model = sequential(torch.nn, network)
+        self.optimizer = optimizer = torch.optim.SGD(
+            model.parameters(),
+            lr=network.lr,
+            momentum=network.momentum,
+            nesterov=True,
+            **self.options,
+        )
+        self.batches: Pairs = [
+            (torch.from_numpy(x), torch.from_numpy(y)) for x, y in network.batches()
+        ]
+        loss_of = self.prepared(lambda x, y: cross_entropy(model(x), y))
+        update = self.prepared(optimizer.step)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = loss_of(x, y)
+            loss.backward()
+            update()
+            return loss
+
+        self.step = step
+        self.reset()
+
+    def prepared(self, function: Any) -> Any:
+        """What is called in place of ``function``."""
+        return function
+
+    def reset(self) -> None:
+        with torch.no_grad():
+            for p, w in zip(self.model.parameters(), self.weights, strict=True):
+                p.copy_(w)
+            for state in self.optimizer.state.values():
+                state["momentum_buffer"].zero_()
+
+    def value(self, result) -> float:
+        return result.item()
+
+
+class Fused(Eager):
+    """All parameters updated by one native call."""
+
+    options = {"fused": True}
+
+
+class Compiled(Eager):
+    """Forward, backward and update each compiled."""
+
+    def prepared(self, function: Any) -> Any:
+        return torch.compile(function)
