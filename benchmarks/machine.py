@@ -61,7 +61,7 @@ def _commit() -> str | None:
 
 
 def environment(threads: int | None) -> dict[str, str]:
-    """This process's environment, for another one that finds ``benchmarks`` and uses ``threads`` threads (None: its choice)."""
+    """The environment of a process that is to find ``benchmarks`` and use ``threads`` threads (None: its choice)."""
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     found = {**os.environ, "PYTHONPATH": path}

@@ -1,24 +1,22 @@
-"""The matrix product beside OpenBLAS.
+"""The matrix product beside OpenBLAS and PyTorch.
 
-    python -m benchmarks.matmul              the products of six training steps and some squares
-    python -m benchmarks.matmul --crossover  who is to make which products
+    python -m benchmarks.matmul              products of training steps, and ten shapes in three layouts
+    python -m benchmarks.matmul --crossover  from what size on BLAS is to make them
 
-One thread each; the crossover also with all threads for BLAS. Contenders take turns in short rounds in one
-process. ``ratio`` is the median over the rounds of BLAS's time by ours, both called from Python; ``replayed`` the
-same with our calls made by native code, as in a compiled step.
+One thread each; the crossover also with all threads for BLAS. Contestants take turns in one process in
+short rounds. ``replayed`` is our kernel called by native code, as in a compiled step; the ratios are medians over the
+rounds of BLAS's time by ours.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-import os
-import subprocess
+import math
 import sys
 import time
-from collections.abc import Callable
-from statistics import geometric_mean, median
+from collections.abc import Callable, Sequence
+from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
@@ -26,43 +24,39 @@ import numpy as np
 from tinygrad_hw.kernels.gemm import NN, NT, TN, gemm
 from tinygrad_hw.kernels.jit import kernel
 
-NAMES = ("nn", "nt", "tn")
+from .harness import Cell, Run, contest, spread, table, times_faster
+from .machine import threads
+from .networks import NETWORKS
+from .worker import Worker
 
-#: The products of a step: network, rows of C, columns of C, inner length, layout.
-SHAPES = [
-    ("seq", 32, 20, 20, NT),
-    ("seq", 32, 20, 20, NN),
-    ("seq", 20, 20, 32, TN),
-    ("seq", 32, 2, 20, NT),
-    ("seq", 32, 20, 2, NN),
-    ("seq", 2, 20, 32, TN),
-    ("nist36", 30, 64, 1024, NT),
-    ("nist36", 64, 1024, 30, TN),
-    ("nist36", 30, 36, 64, NT),
-    ("nist36", 30, 64, 36, NN),
-    ("nist36", 36, 64, 30, TN),
-    ("mnist", 100, 200, 784, NT),
-    ("mnist", 200, 784, 100, TN),
-    ("mnist", 100, 100, 200, NT),
-    ("mnist", 100, 200, 100, NN),
-    ("mnist", 100, 200, 100, TN),
-    ("mnist", 100, 10, 100, NT),
-    ("mnist", 100, 100, 10, NN),
-    ("mnist", 10, 100, 100, TN),
-    ("wide", 256, 1024, 784, NT),
-    ("wide", 1024, 784, 256, TN),
-    ("wide", 256, 1024, 1024, NT),
-    ("wide", 256, 1024, 1024, NN),
-    ("wide", 1024, 1024, 256, TN),
-    ("wide", 256, 10, 1024, NT),
-    ("wide", 256, 1024, 10, NN),
-    ("wide", 10, 1024, 256, TN),
-    ("square", 64, 64, 64, NN),
-    ("square", 128, 128, 128, NN),
-    ("square", 256, 256, 256, NN),
-    ("square", 512, 512, 512, NN),
-    ("square", 1024, 1024, 1024, NN),
-]
+LAYOUTS = {"nn": NN, "nt": NT, "tn": TN}
+
+#: m, n, k of products that are measured in each layout.
+SHAPES = (
+    (32, 20, 20),
+    (30, 64, 1024),
+    (100, 100, 200),
+    (100, 200, 784),
+    (256, 1024, 1024),
+    *((n, n, n) for n in (64, 128, 256, 512, 1024)),
+)
+
+Shape = tuple[str, int, int, int, str]
+
+
+def shapes() -> list[Shape]:
+    """(where from, m, n, k, layout): the products of each linear network's step, then ``SHAPES``."""
+    found: list[Shape] = []
+    for network in NETWORKS.values():
+        if network.linear:
+            batch = network.batch
+            for i, (inputs, outputs) in enumerate(network.products()):
+                found.append((network.name, batch, outputs, inputs, "nt"))
+                if i:
+                    found.append((network.name, batch, inputs, outputs, "nn"))
+                found.append((network.name, outputs, inputs, batch, "tn"))
+    found += [("", m, n, k, layout) for m, n, k in SHAPES for layout in LAYOUTS]
+    return found
 
 
 @kernel
@@ -72,18 +66,17 @@ def repeated(out, a, b, bias, layout, times):
 
 
 class Product:
-    """One product, three ways: ``blas``, ``called`` from Python and ``replayed`` in native code."""
+    """One product, in each contestant's way."""
 
-    def __init__(self, m: int, n: int, k: int, layout: int, dtype: np.dtype) -> None:
-        rng = np.random.default_rng(0)
-        self.a = rng.standard_normal((k, m) if layout == TN else (m, k)).astype(dtype)
-        self.b = rng.standard_normal((n, k) if layout == NT else (k, n)).astype(dtype)
+    def __init__(self, m: int, n: int, k: int, layout: str, dtype: np.dtype) -> None:
+        draw = np.random.default_rng(0)
+        self.layout = LAYOUTS[layout]
+        self.a = draw.standard_normal((k, m) if self.layout == TN else (m, k)).astype(dtype)
+        self.b = draw.standard_normal((n, k) if self.layout == NT else (k, n)).astype(dtype)
         self.bias = np.zeros(1, dtype)
-        self.layout = layout
-        self.left = self.a.T if layout == TN else self.a
-        self.right = self.b.T if layout == NT else self.b
+        self.left = self.a.T if self.layout == TN else self.a
+        self.right = self.b.T if self.layout == NT else self.b
         self.ours, self.theirs = np.zeros((m, n), dtype), np.zeros((m, n), dtype)
-        self.flops = 2 * m * n * k
 
     def blas(self, times: int) -> None:
         for _ in range(times):
@@ -97,6 +90,21 @@ class Product:
     def replayed(self, times: int) -> None:
         repeated(self.ours, self.a, self.b, self.bias, self.layout, times)
 
+    def torch(self) -> Run | None:
+        """PyTorch's product; None where it is not installed."""
+        try:
+            import torch
+        except ModuleNotFoundError:
+            return None
+        torch.set_num_threads(threads() or torch.get_num_threads())
+        out, left, right = map(torch.from_numpy, (self.theirs, self.left, self.right))
+
+        def run(times: int) -> None:
+            for _ in range(times):
+                torch.mm(left, right, out=out)
+
+        return run
+
     def check(self) -> None:
         """Agreement first: a wrong result has no speed."""
         self.blas(1)
@@ -107,128 +115,160 @@ class Product:
             assert (abs(self.ours - self.theirs) <= 20 * np.finfo(self.a.dtype).eps * size).all()
 
 
-def clock() -> Callable[[], float]:
-    """This thread's own time where it is fine enough and the only one at work; the machine may have other duties."""
-    alone = os.environ.get("MATMUL_THREADS") == "1"
-    fine = time.get_clock_info("thread_time").resolution < 1e-6
-    return time.thread_time if alone and fine else time.perf_counter
+class Bench:
+    """Products timed in a process of their own, whose threads are set before BLAS is loaded."""
+
+    def __init__(self) -> None:
+        # The thread's own time where it is the only one at work; the machine may have other duties.
+        self.now = time.thread_time if threads() == 1 else time.perf_counter
+
+    def measure(
+        self, m: int, n: int, k: int, layout: str, dtype: str, rounds: int, span: float
+    ) -> dict[str, Any]:
+        """Seconds a product."""
+        product = Product(m, n, k, layout, np.dtype(dtype))
+        product.check()
+        runs: dict[str, Run] = {
+            name: getattr(product, name) for name in ("blas", "called", "replayed")
+        }
+        torch = product.torch()
+        if torch is not None:
+            runs["torch"] = torch
+        taken = contest(runs, rounds, span, self.now)
+        return {
+            "times": {name: spread(times) for name, times in taken.items()},
+            "ratios": {
+                "blas / called": times_faster(taken["called"], taken["blas"]),
+                "blas / replayed": times_faster(taken["replayed"], taken["blas"]),
+            },
+        }
+
+    def ratios(
+        self, sizes: Sequence[tuple[int, int, int]], layout: str, dtype: str, rounds: int
+    ) -> list[float]:
+        """BLAS's time by ours, called from Python, of each (m, n, k)."""
+        found = []
+        for m, n, k in sizes:
+            product = Product(m, n, k, layout, np.dtype(dtype))
+            runs: dict[str, Run] = {"blas": product.blas, "called": product.called}
+            taken = contest(runs, rounds, 0.0005, self.now)
+            found.append(times_faster(taken["called"], taken["blas"]))
+        return found
+
+    def ceilings(self, span: float) -> dict[str, float]:
+        """What no product passes."""
+        from .ceilings import ceilings
+
+        return ceilings(span)
 
 
-def seconds(ways: dict[str, Callable[[int], None]], rounds: int, span: float) -> dict[str, Any]:
-    """Seconds a call in each of ``rounds`` rounds of turns that last ``span`` seconds or one call each."""
-    now = clock()
-    first = next(iter(ways.values()))
-    first(1)
-    start = now()
-    first(1)
-    times = max(1, int(span / (now() - start)))
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            start = now()
-            way(times)
-            taken[name].append((now() - start) / times)
-    return taken
-
-
-def measure(m: int, n: int, k: int, layout: int, dtype: np.dtype, rounds: int) -> dict[str, Any]:
-    product = Product(m, n, k, layout, dtype)
-    product.check()
-    ways = {name: getattr(product, name) for name in ("blas", "called", "replayed")}
-    taken = seconds(ways, rounds, 0.001)
-    row: dict[str, Any] = {"m": m, "n": n, "k": k, "layout": NAMES[layout], "dtype": dtype.name}
-    for name in ways:
-        row[f"{name}_gflops"] = product.flops / min(taken[name]) / 1e9
-    for name, ratio in (("called", "ratio"), ("replayed", "ratio_replayed")):
-        row[ratio] = median(x / y for x, y in zip(taken["blas"], taken[name], strict=True))
-    return row
-
-
-def table(dtypes: list[np.dtype], rounds: int, as_json: bool) -> None:
-    rows = []
-    if not as_json:
-        titles = ("BLAS", "ours", "replayed", "ratio", "replayed")
-        print(f"{'GFLOP/s':8} {'layout':6} {'m × n × k':>18} {'':8}", *[f"{t:>9}" for t in titles])
-    for dtype in dtypes:
-        for network, m, n, k, layout in SHAPES:
-            row = {"network": network, **measure(m, n, k, layout, dtype, rounds)}
-            rows.append(row)
-            if not as_json:
-                rates = [row[f"{way}_gflops"] for way in ("blas", "called", "replayed")]
-                print(
-                    f"{network:8} {row['layout']:6} {f'{m} × {n} × {k}':>18} {dtype.name:8}",
-                    *[f"{rate:9.1f}" for rate in rates],
-                    f"{row['ratio']:9.2f} {row['ratio_replayed']:9.2f}",
-                    flush=True,
-                )
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    for dtype in dtypes:
-        steps = [row for row in rows if row["dtype"] == dtype.name and row["network"] != "square"]
-        means = [geometric_mean([row[key] for row in steps]) for key in ("ratio", "ratio_replayed")]
-        print(
-            f"{dtype.name}: geometric mean over the steps {means[0]:.2f}, replayed {means[1]:.2f}"
-        )
-
-
-#: Sizes of the grid on which the crossover is looked for.
-SIZES = (1, 2, 4, 10, 30, 100, 400)
-
-
-def crossover(rounds: int) -> dict[str, dict[str, dict[str, Any]]]:
-    """For each element type and layout: who is to make which products, when BLAS uses the threads it now has."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for dtype in (np.dtype("f4"), np.dtype("f8")):
-        found[dtype.name] = {}
-        for layout in (NN, NT, TN):
-            seen = [
-                (m, n, k, ratio(Product(m, n, k, layout, dtype), rounds))
-                for m in SIZES
-                for n in SIZES
-                for k in SIZES
-            ]
-            found[dtype.name][NAMES[layout]] = best_rule(seen)
+def run(
+    chosen: Sequence[Shape],
+    dtypes: Sequence[str],
+    python: str,
+    rounds: int,
+    span: float,
+    say: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> list[dict[str, Any]]:
+    """A row for each shape and element type, one thread."""
+    found = []
+    with Worker("benchmarks.matmul:Bench", python=python, threads=1) as bench:
+        bench.answer()
+        for dtype in dtypes:
+            for network, m, n, k, layout in chosen:
+                row: dict[str, Any] = {"network": network, "m": m, "n": n, "k": k}
+                row |= {"layout": layout, "dtype": dtype}
+                row |= bench.call("measure", m, n, k, layout, dtype, rounds, span)
+                found.append(row)
+                say(row)
     return found
 
 
-def ratio(product: Product, rounds: int) -> float:
-    """BLAS's time by ours, called from Python."""
-    taken = seconds({"blas": product.blas, "called": product.called}, rounds, 0.0005)
-    return median(x / y for x, y in zip(taken["blas"], taken["called"], strict=True))
+def ceilings(python: str, span: float) -> dict[str, float]:
+    """Of one thread."""
+    with Worker("benchmarks.matmul:Bench", python=python, threads=1) as bench:
+        bench.answer()
+        return bench.call("ceilings", span)
 
 
-def best_rule(seen: list[tuple[int, int, int, float]]) -> dict[str, Any]:
-    """The rule that loses least, in logarithms of time, over (m, n, k, BLAS's time by ours).
+def tables(found: Sequence[dict[str, Any]]) -> list[tuple[str, list[str], list[list[Cell]]]]:
+    """(caption, titles, rows)."""
+    ways = [
+        w for w in ("blas", "torch", "called", "replayed") if any(w in r["times"] for r in found)
+    ]
+    rows: list[list[Cell]] = []
+    for row in found:
+        flops = 2 * row["m"] * row["n"] * row["k"]
+        rates: list[Cell] = [flops / row["times"][w]["median"] / 1e9 for w in ways]
+        shape = f"{row['m']} × {row['n']} × {row['k']}"
+        rows.append(
+            [row["network"], row["layout"], shape, row["dtype"], *rates, *row["ratios"].values()]
+        )
+    for dtype in sorted({row["dtype"] for row in found}):
+        for title, of_steps in (("steps", True), ("others", False)):
+            ratios = [
+                list(row["ratios"].values())
+                for row in found
+                if row["dtype"] == dtype and bool(row["network"]) is of_steps
+            ]
+            if ratios:
+                means: list[Cell] = [geometric_mean(column) for column in zip(*ratios, strict=True)]
+                rows.append([title, "", "geometric mean", dtype, *[None] * len(ways), *means])
+    names = {"blas": "OpenBLAS", "torch": "PyTorch", "called": "ours", "replayed": "replayed"}
+    titles = ["", "", "m × n × k", "", *[names[w] for w in ways], "ratio", "ratio replayed"]
+    return [("Matrix products, GFLOP/s of one thread", titles, rows)]
 
-    BLAS makes products of at most ``rows`` rows or ``columns`` columns whose inner length is at least ``inner``, and
-    those of at least ``products`` multiplications m·n·k (None: none).
+
+# --- the crossover
+
+#: Sizes of the grid on which the crossover is looked for, and thresholds that may be it.
+GRID = (1, 4, 16, 64, 160, 400)
+THRESHOLDS = (*(round(m * 10**e) for e in range(4, 9) for m in (1, 2, 4)), math.inf)
+
+
+def crossover(
+    rounds: int, counts: Sequence[int], grid: Sequence[int] = GRID
+) -> list[dict[str, Any]]:
+    """From how many multiplications m·n·k on BLAS is to make a product, by threads, element type and layout.
+
+    The last row of a number of threads is for all its products together: what ``BLAS_FROM`` in
+    ``tinygrad_hw/kernels/matmul.py`` is to be.
     """
-    m, n, k, ratios = np.array(seen).T
-    # What choosing BLAS costs (below zero: gains); it has to be 5 % faster, for it brings threads of its own.
-    loss = np.log(ratios) + 0.05
-    few, inners = (0, 1, 2, 4), (1, 4, 10, 30, 100)
-    many = (None, *(10 ** np.arange(5, 8, 0.5)).astype(int).tolist())
-    best: tuple[float, dict[str, Any]] = (np.inf, {})
-    for rows, columns, inner, products in itertools.product(few, few, inners, many):
-        blas = ((m <= rows) | (n <= columns)) & (k >= inner)
-        if products is not None:
-            blas |= m * n * k >= products
-        total = float(loss[blas].sum())
-        if total < best[0] - 1e-9:
-            rule = {"rows": rows, "columns": columns, "inner": inner, "products": products}
-            best = (total, rule)
-    return best[1]
+    sizes = [(m, n, k) for m in grid for n in grid for k in grid]
+    products = [m * n * k for m, n, k in sizes]
+    found = []
+    for count in counts:
+        everything: list[tuple[float, float]] = []
+        with Worker("benchmarks.matmul:Bench", threads=count) as bench:
+            bench.answer()
+            for dtype in ("float32", "float64"):
+                for layout in LAYOUTS:
+                    ratios = bench.call("ratios", sizes, layout, dtype, rounds)
+                    seen = list(zip(products, ratios, strict=True))
+                    everything += seen
+                    found.append(
+                        {"threads": count, "dtype": dtype, "layout": layout, **threshold(seen)}
+                    )
+        found.append({"threads": count, "dtype": "all", "layout": "all", **threshold(everything)})
+    return found
 
 
-def in_threads(count: int, arguments: list[str]) -> str:
-    """This command's output with ``count`` threads for BLAS, which reads their number when it is loaded."""
-    names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-    environment = {**os.environ, **dict.fromkeys(names, str(count)), "MATMUL_THREADS": str(count)}
-    command = [sys.executable, "-m", "benchmarks.matmul", *arguments]
-    return subprocess.run(
-        command, env=environment, check=True, capture_output=True, text=True
-    ).stdout
+def threshold(seen: Sequence[tuple[float, float]]) -> dict[str, float | None]:
+    """The threshold that loses least time, over (m·n·k, BLAS's time by ours); None: BLAS never pays.
+
+    ``loss`` is the mean factor by which products take longer than if each had the faster of the two.
+    """
+
+    def loss(start: float) -> float:
+        # BLAS has to be 5 % faster: it brings threads of its own.
+        costs = [
+            max(0.0, math.log(ratio) + 0.05 if size >= start else -math.log(ratio))
+            for size, ratio in seen
+        ]
+        return sum(costs) / len(costs)
+
+    best = min(THRESHOLDS, key=lambda start: (loss(start), -start))
+    return {"BLAS from": None if best == math.inf else best, "loss": math.exp(loss(best))}
 
 
 def main() -> None:
@@ -238,23 +278,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--dtype", choices=["float32", "float64"], action="append")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--crossover", action="store_true", help="print the rule")
+    parser.add_argument(
+        "--crossover", action="store_true", help="print from what size on BLAS is to be used"
+    )
     arguments = parser.parse_args()
     if arguments.crossover:
-        rounds = str(min(arguments.rounds, 9))
-        if "MATMUL_THREADS" in os.environ:
-            print(json.dumps(crossover(int(rounds))))
-            return
-        tables = {
-            str(count): json.loads(in_threads(count, ["--crossover", "--rounds", rounds]))
-            for count in sorted({1, os.cpu_count() or 1})
-        }
-        print(json.dumps(tables, indent=1))
-    elif "MATMUL_THREADS" in os.environ:
-        dtypes = [np.dtype(name) for name in arguments.dtype or ["float32", "float64"]]
-        table(dtypes, arguments.rounds, arguments.json)
+        from . import machine
+
+        counts = sorted({1, machine.describe()["cores"]})
+        rows = crossover(min(arguments.rounds, 9), counts)
+        titles = list(rows[0])
+        output = table(titles, [list(row.values()) for row in rows])
     else:
-        print(in_threads(1, sys.argv[1:]), end="")
+        dtypes = arguments.dtype or ["float32", "float64"]
+        rows = run(shapes(), dtypes, sys.executable, arguments.rounds, 0.001)
+        output = "\n\n".join(
+            f"{caption}\n{table(titles, cells)}" for caption, titles, cells in tables(rows)
+        )
+    print(json.dumps(rows, indent=1) if arguments.json else output)
 
 
 if __name__ == "__main__":

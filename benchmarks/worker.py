@@ -43,7 +43,7 @@ class Worker:
     ) -> None:
         self.target = target
         self.started = time.perf_counter()
-        self._complaints = tempfile.TemporaryFile(mode="w+", errors="replace")
+        self._complaints = tempfile.TemporaryFile(mode="w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             [python, "-m", "benchmarks.worker"],
             stdin=subprocess.PIPE,

@@ -16,7 +16,7 @@ class Eager:
         if not network.linear and not hasattr(tg.nn, "Conv2d"):
             raise Unsuited(network.name)
         threads = machine.threads()
-        if threads is not None and hasattr(tg, "set_num_threads"):
+        if threads is not None:
             tg.set_num_threads(threads)
         self.weights = network.weights()
         self.model = model = sequential(tg.nn, network)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -15,7 +15,7 @@ from . import Pairs, sequential
 class Eager:
     """The step of PyTorch's tutorials."""
 
-    options: dict[str, Any] = {}
+    options: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, network: Network) -> None:
         threads = machine.threads()
@@ -64,7 +64,7 @@ class Eager:
 class Fused(Eager):
     """All parameters updated by one native call."""
 
-    options = {"fused": True}
+    options: ClassVar[dict[str, Any]] = {"fused": True}
 
 
 class Compiled(Eager):
