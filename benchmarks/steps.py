@@ -35,10 +35,16 @@ class Effort:
     contenders: Sequence[str] = tuple(CONTENDERS)
     say: Callable[[str], None] = field(default=lambda text: print(text, file=sys.stderr))
 
-    def start(self, name: str) -> Worker:
+    def start(self, name: str, variables: dict[str, str] | None = None) -> Worker:
         """A contender's process."""
         python = sys.executable if CONTENDERS[name].ours else self.python
-        return Worker("benchmarks.contenders:Seat", name, python=python, threads=self.threads)
+        return Worker(
+            "benchmarks.contenders:Seat",
+            name,
+            python=python,
+            threads=self.threads,
+            variables=variables,
+        )
 
 
 def same_losses(losses: dict[str, float | None]) -> dict[str, str]:

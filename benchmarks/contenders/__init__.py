@@ -131,9 +131,9 @@ class Seat:
         taken = time.perf_counter() - start
         return {"seconds": taken / self.times, "steps": self.times, "loss": loss}
 
-    def memory(self) -> int | None:
-        """Peak bytes of this process."""
-        return peak_memory()
+    def facts(self) -> dict[str, Any]:
+        """What the contender tells of itself."""
+        return getattr(self.contender, "facts", dict)()
 
     def _run(self, times: int) -> float | None:
         assert self.contender is not None

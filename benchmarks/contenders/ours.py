@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tinygrad_hw as tg
 
 from .. import machine
@@ -53,3 +55,6 @@ class Compiled(Eager):
     def __init__(self, network: Network) -> None:
         super().__init__(network)
         self.step = tg.compile(self.step)
+
+    def facts(self) -> dict[str, Any]:
+        return self.step.stats()
