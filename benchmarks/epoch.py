@@ -25,7 +25,7 @@ DATA = {"seq": "sequences", "nist36": "nist36", "mnist": "mnist"}
 TOLERANCE = 1e-2
 
 #: The accuracy on MNIST's test part that is waited for, the learning rate, and the most epochs.
-GOAL, GOAL_LR, MOST = 0.9788, 0.05, 30
+GOAL, GOAL_LR, MOST = 0.9788, 0.02, 30
 
 
 class Trainer:
@@ -239,9 +239,16 @@ def goal_tables(found: Sequence[dict[str, Any]]) -> list[tuple[str, list[str], l
             CONTENDERS[row["contender"]].title,
             row["seconds"] if row["accuracy"][-1] >= row["goal"] else "not reached",
             str(len(row["accuracy"])),
+            row["seconds"] / len(row["accuracy"]),
             f"{max(row['accuracy']):.2%}",
         ]
         for row in found
     ]
     goal = found[0]["goal"] if found else GOAL
-    return [(f"MNIST to {goal:.2%} of the test part", ["", "seconds", "epochs", "best"], rows)]
+    return [
+        (
+            f"MNIST to {goal:.2%} of the test part",
+            ["", "seconds", "epochs", "seconds an epoch, testing included", "best"],
+            rows,
+        )
+    ]

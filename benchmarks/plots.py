@@ -8,7 +8,7 @@ from typing import Any
 from .contenders import CONTENDERS
 
 OURS = ("#b2182b", "#ef8a62")
-PEERS = ("#2166ac", "#4393c3", "#92c5de", "#4d9221", "#8073ac", "#bf812d", "#999999")
+PEERS = ("#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#4d9221", "#8073ac", "#bf812d", "#999999")
 MARKS = {"nn": "o", "nt": "s", "tn": "^"}
 
 
@@ -78,7 +78,7 @@ def roofline(ax: Any, found: dict[str, Any]) -> None:
     if rows:
         x = np.geomspace(min(xs) / 1.5, max(xs) * 1.5)
         roof = np.minimum(limits["bytes"] * x, limits["float32"]) / 1e9
-        ax.plot(x, roof, "k-", lw=1.2, label="memory and core (measured)")
+        ax.plot(x, roof, "k-", lw=1.2, label="main memory and core")
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("operations for each byte of A, B and C")

@@ -72,7 +72,7 @@ def page(found: dict[str, Any]) -> str:
 
 def short(found: dict[str, Any]) -> str:
     """The README's table: times of a step, and how many times faster."""
-    times, _, against = steps.tables(found["steps"])[:3]
+    times, against = steps.tables(found["steps"])[:2]
     rows: list[list[Cell]] = [
         [*line, other[1], other[3], other[4]]
         for line, other in zip(times[2], against[2], strict=True)

@@ -179,6 +179,9 @@ def tables(found: Sequence[dict[str, Any]]) -> list[tuple[str, list[str], list[l
         ]
         for row in found
     ]
+    memory: list[list[Cell]] = [
+        [row["network"], *[_megabytes(row["build"].get(n)) for n in names]] for row in found
+    ]
     against: list[list[Cell]] = []
     for row in found:
         ratio = row["ratios"]
@@ -194,22 +197,27 @@ def tables(found: Sequence[dict[str, Any]]) -> list[tuple[str, list[str], list[l
             ]
         )
     titles = [CONTENDERS[n].title for n in names]
+    meaning = [
+        "compiled than the best peer",
+        "which is",
+        "compiled than PyTorch",
+        "plain than PyTorch",
+        "compiled: time over the products' alone",
+    ]
     return [
         ("Microseconds a training step, medians", ["network", *titles], times),
-        ("Their quartiles", ["network", *titles], spreads),
+        ("How many times faster, medians within rounds", ["network", *meaning], against),
+        ("Quartiles of the microseconds", ["network", *titles], spreads),
         (
-            "How many times faster, medians within rounds",
-            [
-                "network",
-                "compiled than the best peer",
-                "which is",
-                "compiled than PyTorch",
-                "plain than PyTorch",
-                "compiled: time over the products' alone",
-            ],
-            against,
+            "Peak memory of the process in MB, Python and libraries included",
+            ["network", *titles],
+            memory,
         ),
     ]
+
+
+def _megabytes(built: dict[str, Any] | None) -> float | None:
+    return built["memory"] / 1e6 if built and built["memory"] else None
 
 
 def _quartiles(times: dict[str, float]) -> str:

@@ -54,6 +54,7 @@ CONTENDERS = {
     "torch": Entry("PyTorch", "pytorch:Eager"),
     "torch fused": Entry("PyTorch, fused SGD", "pytorch:Fused"),
     "torch compile": Entry("torch.compile", "pytorch:Compiled"),
+    "torch whole": Entry("torch.compile, whole step", "pytorch:Whole"),
     "jax": Entry("JAX jit", "with_jax:Jit"),
     "pytensor": Entry("PyTensor NUMBA", "with_pytensor:Numba"),
     "mygrad": Entry("MyGrad", "with_mygrad:Eager"),

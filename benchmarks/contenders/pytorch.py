@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from .. import machine
 from ..networks import Network
-from . import Pairs, sequential
+from . import Pairs, Unsuited, sequential
 
 
 class Eager:
@@ -72,3 +72,39 @@ class Compiled(Eager):
 
     def prepared(self, function: Any) -> Any:
         return torch.compile(function)
+
+
+class Whole:
+    """The whole step as one function of parameters and buffers, compiled without a break."""
+
+    def __init__(self, network: Network) -> None:
+        if any(kind == "norm" for kind, *_ in network.layers):
+            raise Unsuited("torch.func takes no gradient through running averages")
+        start = Eager(network)
+        self.weights, self.batches = start.weights, start.batches
+        model, lr, momentum = start.model, network.lr, network.momentum
+        names = [name for name, _ in model.named_parameters()]
+        self.parameters = [w.clone() for w in self.weights]
+        self.buffers = [torch.zeros_like(w) for w in self.weights]
+
+        def loss_of(parameters, x, y):
+            named = dict(zip(names, parameters, strict=True))
+            return cross_entropy(torch.func.functional_call(model, named, (x,)), y)
+
+        def update(parameters, buffers, x, y):
+            grads, loss = torch.func.grad_and_value(loss_of)(parameters, x, y)
+            for p, b, g in zip(parameters, buffers, grads, strict=True):
+                b.mul_(momentum).add_(g)
+                p.sub_(lr * (g + momentum * b))
+            return loss
+
+        compiled = torch.compile(update, fullgraph=True)
+        self.step = lambda x, y: compiled(self.parameters, self.buffers, x, y)
+
+    def reset(self) -> None:
+        for p, b, w in zip(self.parameters, self.buffers, self.weights, strict=True):
+            p.copy_(w)
+            b.zero_()
+
+    def value(self, result) -> float:
+        return result.item()
