@@ -5,6 +5,7 @@ PyTorch's epoch is written its fastest way: a permutation and tensor indexing, n
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -27,6 +28,14 @@ TOLERANCE = 1e-2
 #: The accuracy on MNIST's test part that is waited for, the learning rate, and the most epochs.
 GOAL, GOAL_LR, MOST = 0.9788, 0.02, 30
 
+#: Who trains whole epochs: ``train.fit``, and contenders in a plain loop.
+FIT = "fit"
+NAMES = (FIT, "compiled", "eager", "torch", "torch fused")
+
+
+def title(name: str) -> str:
+    return "tinygrad_hw train.fit" if name == FIT else CONTENDERS[name].title
+
 
 class Trainer:
     """A contender's network, and a data set, in a process of its own."""
@@ -42,7 +51,9 @@ class Trainer:
             splits = data.load(DATA[network], download=False)
         except DataError as error:
             raise RuntimeError(str(error).splitlines()[0]) from None
-        self.contender: Any = CONTENDERS[contender].load()(self.network)
+        self.contender: Any = CONTENDERS["eager" if contender == FIT else contender].load()(
+            self.network
+        )
         to, self.gather = _ways(contender)
         assert splits.train is not None
         self.train, self.test = (tuple(map(to, part)) for part in (splits.train, splits.test))
@@ -68,6 +79,31 @@ class Trainer:
         """On the test part."""
         x, y = self.test
         return float(self.gather.hits(self.contender.model, x, y)) / len(y)
+
+
+class FitTrainer(Trainer):
+    """Epochs by ``train.fit``, which shuffles, gathers and adds up natively."""
+
+    def epoch(self, order: int | None = None) -> dict[str, Any]:
+        """The first epoch in the order of a seed; else the second one of two, for which all is recorded."""
+        import tinygrad_hw as tg
+
+        data, contender = tg.data, self.contender
+        x, y = self.train
+        generator = tg.Generator(order)
+        batches = data.DataLoader(
+            data.TensorDataset(x, y), self.network.batch, shuffle=True, generator=generator
+        )
+        history = tg.train.fit(
+            contender.model,
+            contender.optimizer,
+            tg.nn.CrossEntropyLoss(),
+            batches,
+            epochs=2 if order is None else 1,
+            progress="none",
+        )
+        seconds, loss = history["seconds"][-1], history["train_loss"][-1]
+        return {"seconds": seconds, "loss": loss, "steps": len(batches)}
 
 
 class _Ours:
@@ -106,7 +142,7 @@ class _PyTorch:
 
 def _ways(contender: str) -> tuple[Callable[[np.ndarray], Any], Any]:
     """How a contender holds its data, and how it shuffles and gathers."""
-    if CONTENDERS[contender].ours:
+    if contender == FIT or CONTENDERS[contender].ours:
         return np.asarray, _Ours()
     import torch
 
@@ -119,23 +155,20 @@ def trainers(
     """A process for each of those names that take part, their data there."""
     workers = {}
     for name in names:
-        if name not in effort.contenders:
+        if ("compiled" if name == FIT else name) not in effort.contenders:
             continue
-        python = {} if CONTENDERS[name].ours else {"python": effort.python}
+        python = sys.executable if name == FIT or CONTENDERS[name].ours else effort.python
+        kind = "FitTrainer" if name == FIT else "Trainer"
         worker = Worker(
-            "benchmarks.epoch:Trainer", name, network, lr, threads=effort.threads, **python
+            f"benchmarks.epoch:{kind}", name, network, lr, threads=effort.threads, python=python
         )
         try:
             worker.answer()
             workers[name] = worker
         except (Missing, WorkerError) as error:
             worker.close()
-            effort.say(f"{DATA[network]}, without {CONTENDERS[name].title}: {error}")
+            effort.say(f"{DATA[network]}, without {title(name)}: {error}")
     return workers
-
-
-#: Who trains whole epochs.
-NAMES = ("compiled", "eager", "torch", "torch fused")
 
 
 def run(networks: Sequence[str], effort: Effort) -> list[dict[str, Any]]:
@@ -145,7 +178,7 @@ def run(networks: Sequence[str], effort: Effort) -> list[dict[str, Any]]:
         workers = trainers(network, NAMES, effort)
         try:
             if workers:
-                found.append(_compare(network, workers, effort))
+                found += filter(None, [_compare(network, workers, effort)])
                 effort.say(f"epochs of {DATA[network]}: measured")
         finally:
             for worker in workers.values():
@@ -154,7 +187,14 @@ def run(networks: Sequence[str], effort: Effort) -> list[dict[str, Any]]:
 
 
 def _compare(network: str, workers: dict[str, Worker], effort: Effort) -> dict[str, Any]:
-    checked = {name: worker.call("epoch", 0) for name, worker in workers.items()}
+    checked = {}
+    for name, worker in workers.items():
+        try:
+            checked[name] = worker.call("epoch", 0)
+        except WorkerError as error:
+            effort.say(f"{DATA[network]}, without {title(name)}: {error}")
+    if not checked:
+        return {}
     reference = next(iter(checked.values()))["loss"]
     refused: dict[str, str] = {}
     for name, result in checked.items():
@@ -171,7 +211,7 @@ def _compare(network: str, workers: dict[str, Worker], effort: Effort) -> dict[s
 
         return run
 
-    turns = {name: turn(name) for name in workers if name not in refused}
+    turns = {name: turn(name) for name in checked if name not in refused}
     taken = take_turns(turns, effort.rounds, PAUSE)
     return {
         "data": DATA[network],
@@ -183,7 +223,7 @@ def _compare(network: str, workers: dict[str, Worker], effort: Effort) -> dict[s
         "times": {name: spread(times) for name, times in taken.items()},
         "ratios": {
             f"{ours} / {other}": times_faster(taken[ours], taken[other])
-            for ours in ("compiled", "eager")
+            for ours in (FIT, "compiled", "eager")
             for other in taken
             if ours in taken and other != ours
         },
@@ -208,7 +248,7 @@ def to_goal(effort: Effort, goal: float = GOAL) -> list[dict[str, Any]]:
                 if reached[-1] >= goal:
                     break
             found.append({"contender": name, "goal": goal, "seconds": seconds, "accuracy": reached})
-            effort.say(f"MNIST to {goal:.2%}, {CONTENDERS[name].title}: measured")
+            effort.say(f"MNIST to {goal:.2%}, {title(name)}: measured")
     finally:
         for worker in workers.values():
             worker.close()
@@ -222,13 +262,12 @@ def tables(found: Sequence[dict[str, Any]]) -> list[tuple[str, list[str], list[l
         [
             f"{row['data']}, {row['steps']} steps of {row['network']}",
             *[row["times"][n]["median"] * 1e3 if n in row["times"] else None for n in names],
-            row["ratios"].get("compiled / torch"),
-            row["ratios"].get("eager / torch"),
+            *[row["ratios"].get(f"{ours} / torch") for ours in (FIT, "compiled", "eager")],
         ]
         for row in found
     ]
-    titles = [CONTENDERS[n].title for n in names]
-    more = ["compiled, times faster than PyTorch", "plain"]
+    titles = [title(n) for n in names]
+    more = ["train.fit, times faster than PyTorch", "compiled", "plain"]
     return [("Milliseconds an epoch, medians", ["data", *titles, *more], rows)]
 
 
@@ -236,7 +275,7 @@ def goal_tables(found: Sequence[dict[str, Any]]) -> list[tuple[str, list[str], l
     """(caption, titles, rows) of the way to the goal."""
     rows: list[list[Cell]] = [
         [
-            CONTENDERS[row["contender"]].title,
+            title(row["contender"]),
             row["seconds"] if row["accuracy"][-1] >= row["goal"] else "not reached",
             str(len(row["accuracy"])),
             row["seconds"] / len(row["accuracy"]),
