@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def effort_of(arguments: argparse.Namespace) -> Effort:
     """How much is measured of whom."""
-    contenders = arguments.contenders or list(CONTENDERS)
+    contenders = arguments.contenders or [
+        name for name, entry in CONTENDERS.items() if arguments.full or not entry.slow
+    ]
     if arguments.quick:
         contenders = [name for name in contenders if CONTENDERS[name].ours]
     rounds, span = (2, 0.005) if arguments.quick else (21, 0.2) if arguments.full else (9, 0.15)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 
 from tinygrad_hw.kernels.jit import kernel
 from tinygrad_hw.kernels.simd import Vectors, data, intrinsic, size_of, vector_bytes
 
-from .harness import Run, contest
+from .harness import contest, repeat
 
 #: Independent chains of multiply-adds: enough to hide one's latency, few enough for 16 registers.
 CHAINS = 10
@@ -64,10 +65,10 @@ def ceilings(span: float = 0.02) -> dict[str, float]:
         # Each chain starts at its term and is drawn to 1: no overflow, no subnormal number.
         numbers[:2] = 0.5, 0.5
         multiply_adds(numbers, loops)
-        run: Run = lambda times, x=numbers: [multiply_adds(x, loops) for _ in range(times)]  # noqa: E731
+        run = repeat(partial(multiply_adds, numbers, loops))
         best = min(contest({"": run}, 9, span, time.thread_time)[""])
         found[dtype.name] = 2 * CHAINS * lanes * loops / best
     source, target = np.ones((2, 1 << 24), np.float32)
-    copy: Run = lambda times: [np.copyto(target, source) for _ in range(times)]  # noqa: E731
+    copy = repeat(partial(np.copyto, target, source))
     found["bytes"] = 2 * source.nbytes / min(contest({"": copy}, 5, span, time.thread_time)[""])
     return found

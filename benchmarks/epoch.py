@@ -173,7 +173,7 @@ def trainers(
 
 def run(networks: Sequence[str], effort: Effort) -> list[dict[str, Any]]:
     """An epoch of each data set, the contenders in turn."""
-    found = []
+    found: list[dict[str, Any]] = []
     for network in networks:
         workers = trainers(network, NAMES, effort)
         try:

@@ -71,7 +71,10 @@ def contest(
 
 def spread(taken: Sequence[float]) -> dict[str, float]:
     """Median and quartiles of the rounds."""
-    low, middle, high = quantiles(taken, n=4, method="inclusive") if len(taken) > 1 else taken * 3
+    # Of one round they are all the same.
+    low, middle, high = quantiles(
+        [*taken, *taken[:1]][: max(2, len(taken))], n=4, method="inclusive"
+    )
     return {"median": middle, "q1": low, "q3": high, "rounds": len(taken)}
 
 

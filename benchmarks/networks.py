@@ -45,14 +45,14 @@ class Network:
 
     def describe(self) -> str:
         """``784-200-100-10 relu (100)``, the batch in parentheses."""
-        widths = [prod(self.input)] if self.linear else [" × ".join(map(str, self.input))]
-        words = []
+        widths = [str(prod(self.input)) if self.linear else " × ".join(map(str, self.input))]
+        words: list[str] = []
         for kind, *sizes in self.layers:
             if kind in ("linear", "conv"):
-                widths.append(f"conv{sizes[1]}" if kind == "conv" else sizes[1])
+                widths.append(f"conv{sizes[1]}" if kind == "conv" else str(sizes[1]))
             elif kind not in words and kind != "flatten":
                 words.append(kind)
-        return f"{'-'.join(map(str, widths))} {' '.join(words)} ({self.batch})"
+        return f"{'-'.join(widths)} {' '.join(words)} ({self.batch})"
 
     def weights(self) -> list[np.ndarray]:
         """Initial parameters in the order of PyTorch's ``parameters()``; the same ones every time."""

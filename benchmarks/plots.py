@@ -133,7 +133,9 @@ def draw(found: dict[str, Any], path: Path) -> list[Path]:
         return written
     path.parent.mkdir(parents=True, exist_ok=True)
     below = [name for name in panels if name != "steps"]
-    layout = [["steps"] * max(len(below), 1)] * ("steps" in panels) + ([below] if below else [])
+    layout: Any = [["steps"] * max(len(below), 1)] * ("steps" in panels) + (
+        [below] if below else []
+    )
     figure = Figure(figsize=(12.5, 4.4 * len(layout)), dpi=110, layout="constrained")
     for name, ax in figure.subplot_mosaic(layout).items():
         panels[name](ax)

@@ -10,7 +10,7 @@ from statistics import median_low
 from typing import Any
 
 from .contenders import CONTENDERS, STEPS
-from .harness import Cell, Disagreement, agree, spread, take_turns, times_faster
+from .harness import Cell, Disagreement, agree, number, spread, take_turns, times_faster
 from .networks import Network
 from .worker import Missing, Worker, WorkerError
 
@@ -221,4 +221,4 @@ def _megabytes(built: dict[str, Any] | None) -> float | None:
 
 
 def _quartiles(times: dict[str, float]) -> str:
-    return f"{times['q1'] * 1e6:.4g}–{times['q3'] * 1e6:.4g}"
+    return f"{number(times['q1'] * 1e6)}–{number(times['q3'] * 1e6)}"

@@ -37,11 +37,15 @@ class Contender(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A contender before its library is imported."""
+    """A contender before its library is imported.
+
+    ``ours``: needs nothing but this package. ``slow``: compiles for most of a minute, so only a full run has it.
+    """
 
     title: str
     target: str
     ours: bool = False
+    slow: bool = False
 
     def load(self) -> type[Contender]:
         module, name = self.target.split(":")
@@ -53,15 +57,15 @@ CONTENDERS = {
     "eager": Entry("tinygrad_hw", "ours:Eager", ours=True),
     "torch": Entry("PyTorch", "pytorch:Eager"),
     "torch fused": Entry("PyTorch, fused SGD", "pytorch:Fused"),
-    "torch compile": Entry("torch.compile", "pytorch:Compiled"),
-    "torch whole": Entry("torch.compile, whole step", "pytorch:Whole"),
+    "torch compile": Entry("torch.compile", "pytorch:Compiled", slow=True),
+    "torch whole": Entry("torch.compile, whole step", "pytorch:Whole", slow=True),
     "jax": Entry("JAX jit", "with_jax:Jit"),
     "pytensor": Entry("PyTensor NUMBA", "with_pytensor:Numba"),
     "mygrad": Entry("MyGrad", "with_mygrad:Eager"),
     "numpy": Entry("NumPy by hand", "with_numpy:ByHand", ours=True),
     "products": Entry("products only", "with_numpy:Products", ours=True),
 }
-"""All contenders, by the name that ``--contenders`` takes. ``ours``: needs nothing but this package."""
+"""All contenders, by the name that ``--contenders`` takes."""
 
 
 class Unsuited(Exception):

@@ -35,7 +35,7 @@ class Eager:
             optimizer.step()
             return loss
 
-        self.step = step
+        self.step: Any = step
         self.reset()
 
     def reset(self) -> None:

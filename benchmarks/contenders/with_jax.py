@@ -43,6 +43,7 @@ class Jit:
 
     def __init__(self, network: Network) -> None:
         self.weights = network.weights()
+        self.state: tuple[list, list] = ([], [])
         self.batches: Pairs = [(jnp.asarray(x), jnp.asarray(y)) for x, y in network.batches()]
         lr, momentum = network.lr, network.momentum
 

@@ -37,7 +37,11 @@ def plain(name: str, size: int) -> Case:
     operands = [draw.standard_normal(size, np.float32) for _ in range(count)]
     out = np.empty_like(operands[0])
     ours = getattr(tg, name)
-    theirs = {"add": np.add, "mul": np.multiply, "relu": lambda x, out: np.maximum(x, 0, out=out)}
+    theirs: dict[str, Callable] = {
+        "add": np.add,
+        "mul": np.multiply,
+        "relu": lambda x, out: np.maximum(x, 0, out=out),
+    }
     contestants: dict[str, Callable[[], Any]] = {
         "operator": lambda: ours(*operands),
         "numpy": lambda: theirs[name](*operands, out=out),
@@ -77,8 +81,8 @@ def function(name: str, size: int, backward: bool) -> Case:
     contestants["kernel"] = lambda: kernel(out, *args)
     if torch is not None:
         tx, tg_, ty, tout = map(torch.from_numpy, (x, g, y, np.empty_like(x)))
-        run = _torch_backward(name, tg_, tx, ty) if backward else lambda **o: forward(tx, **o)
         forward = _torch_forward(name)
+        run = _torch_backward(name, tg_, tx, ty) if backward else lambda **o: forward(tx, **o)
         contestants["torch"] = lambda: run(out=tout)
         contestants["torch op"] = lambda: run()
     title = name.strip("_")
