@@ -120,7 +120,7 @@ class _FunctionNode(Node):
                 )
             if edge is None or result is None or (needed is not None and edge not in needed):
                 continue
-            one = result._array if revive is None else result
+            one: Any = result._array if revive is None else result
             if one.shape != edge.shape:
                 if not broadcasts(edge.shape, one.shape):
                     raise ShapeError(
