@@ -35,7 +35,8 @@ LAYERS = [
     {"compile"},
     {"data", "metrics", "plot"},
     {"train"},
-    {"report"},
+    {"report", "reader"},
+    {"experiments"},
     {"cli"},
     {"__main__"},
 ]
@@ -92,7 +93,18 @@ def test_a_file_imports_only_from_below(path):
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    heavy = ("numba", "llvmlite", "matplotlib", "tqdm", "safetensors", "scipy", "pooch", "argparse")
+    heavy = (
+        "numba",
+        "llvmlite",
+        "matplotlib",
+        "tqdm",
+        "safetensors",
+        "scipy",
+        "pooch",
+        "PIL",
+        "joblib",
+        "argparse",
+    )
     code = (
         "import sys, numpy; before = set(sys.modules); import tinygrad_hw;"
         f"print(sorted((set(sys.modules) - before) & {set(heavy)!r}))"
@@ -108,7 +120,13 @@ def test_a_computation_without_a_kernel_needs_no_numba():
 
 
 def test_the_package_carries_its_data_and_types():
-    for name in ("py.typed", "data/digits.npz", "data/digits.txt"):
+    for name in (
+        "py.typed",
+        "data/digits.npz",
+        "data/digits.txt",
+        "reader/model.safetensors",
+        "reader/model.txt",
+    ):
         assert (PACKAGE / name).is_file(), name
 
 
@@ -124,6 +142,8 @@ def test_extras_cover_what_the_package_imports_beyond_its_dependencies():
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     requirements = list(chain(config["dependencies"], *config["optional-dependencies"].values()))
     declared = {requirement.partition(">")[0] for requirement in requirements}
+    declared.add("PIL")  # the module of pillow
+    assert "pillow" in declared
     used = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""The command line: ``tinygrad-hw train | eval | info | warmup``."""
+"""The command line: ``tinygrad-hw train | eval | read | info | warmup``."""
 
 from __future__ import annotations
 
@@ -116,6 +116,22 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("eval", _eval, "evaluate a run on the test part and draw its figures anew")
     sub.add_argument("folder", type=Path, metavar="RUN", help="the run's folder")
     add_data_root(sub)
+
+    sub = command("read", _read, "read capitals and digits from photographs of pages")
+    sub.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    sub.add_argument(
+        "--model",
+        type=Path,
+        metavar="RUN",
+        help="folder of a run on nist36 or rendered36 (default: the packaged model)",
+    )
+    sub.add_argument(
+        "--boxes",
+        type=Path,
+        metavar="OUT.png",
+        help="draw what was found; of several images, each into OUT-NAME.png",
+    )
+    sub.add_argument("--json", action="store_true", help="text, confidences and boxes as JSON")
 
     sub = command("info", _info, "show versions, the machine, folders, and the data sets found")
     add_data_root(sub)
@@ -249,6 +265,41 @@ def _eval(arguments: argparse.Namespace) -> int:
     _announce_kernels()
     names = report.judge(folder, recipe, splits, history, model)
     print(f"in {folder}: {', '.join(names)}")
+    return 0
+
+
+# --- read
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    import json
+
+    try:
+        import PIL
+        import scipy
+    except ImportError as error:
+        raise DataError(
+            f"read: expected scipy and Pillow, got {error}\n  pip install 'tinygrad_hw[reader]'"
+        ) from None
+    del PIL, scipy
+    from . import reader
+
+    boxes, several = arguments.boxes, len(arguments.images) > 1
+    if boxes is not None and boxes.suffix.lower() != ".png":
+        raise UsageError(f"argument --boxes: expected a name that ends in .png, got {boxes}")
+    model = reader.Classifier.load(arguments.model)
+    found = {}
+    for path in arguments.images:
+        page = reader.read(path, model)
+        found[str(path)] = page.as_dict()
+        if not arguments.json:
+            text = page.text or "(no characters found)"
+            print(f"{path}\n{text}\n" if several else text, flush=True)
+        if boxes is not None:
+            out = boxes.with_stem(f"{boxes.stem}-{path.stem}") if several else boxes
+            reader.draw_boxes(path, page).save(out)
+    if arguments.json:
+        print(json.dumps(found, indent=1))
     return 0
 
 

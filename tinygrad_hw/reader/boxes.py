@@ -96,10 +96,11 @@ def characters(found: list[Mark], size: float, shape: tuple[int, int]) -> list[M
 def _joined(found: list[Mark], size: float) -> list[Mark]:
     """The marks with every two that belong together joined, until there are no more such."""
     found = sorted(found, key=lambda mark: mark.left)
+    near = 0.1 * size + 2
     i = 0
     while i < len(found):
         for j, other in enumerate(found):
-            if j != i and other.left < found[i].right and _belong(found[i], other, size):
+            if j != i and other.left < found[i].right + near and _belong(found[i], other, size):
                 a, b = min(i, j), max(i, j)
                 joined = found[a] + found[b]
                 del found[b]
@@ -116,7 +117,7 @@ def _belong(a: Mark, b: Mark, size: float) -> bool:
     down = min(a.bottom, b.bottom) - max(a.top, b.top)
     narrow, low = min(a.width, b.width), min(a.height, b.height)
     if across < 0.5 * narrow:
-        return False
+        return _fragment(a, b, size)
     together = max(a.bottom, b.bottom) - min(a.top, b.top)
     if together > 1.6 * size and together > 1.15 * max(a.height, b.height):
         return False  # two lines of writing
@@ -124,6 +125,27 @@ def _belong(a: Mark, b: Mark, size: float) -> bool:
         # One inside the box of the other; slanting neighbors overlap at a corner only.
         return across * down > 0.4 * narrow * low
     return -down < 0.35 * size and together <= 1.5 * size
+
+
+def _fragment(a: Mark, b: Mark, size: float) -> bool:
+    """Whether one of two marks beside each other is too low for a character, and touches the other but for a hair."""
+    from scipy import ndimage
+
+    near = max(2, round(0.06 * size))
+    apart = max(a.left, b.left) - min(a.right, b.right)
+    below = max(a.top, b.top) - min(a.bottom, b.bottom)
+    if min(a.height, b.height) > 0.6 * size or max(apart, below) > near:
+        return False
+    if max(a.right, b.right) - min(a.left, b.left) > 1.2 * size:
+        return False
+    left, top = min(a.left, b.left) - near, min(a.top, b.top) - near
+    right, bottom = max(a.right, b.right) + near, max(a.bottom, b.bottom) + near
+    canvas = np.zeros((2, bottom - top, right - left), bool)
+    for layer, mark in zip(canvas, (a, b), strict=True):
+        y, x = mark.top - top, mark.left - left
+        layer[y : y + mark.height, x : x + mark.width] = mark.ink
+    grown = ndimage.binary_dilation(canvas[0], np.ones((3, 3)), iterations=near)
+    return bool((grown & canvas[1]).any())
 
 
 def without_specks(found: list[Mark], size: float) -> tuple[list[Mark], list[Mark]]:

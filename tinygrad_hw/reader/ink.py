@@ -23,8 +23,10 @@ def darkness(grey: np.ndarray) -> np.ndarray:
     if _light_on_dark(_blocks(grey, size)):
         grey = 1 - grey
     paper = np.percentile(_blocks(grey, size), 90, axis=2)
+    # Light that falls off goes on falling off beyond the edge: else closing would take corners for ink.
+    paper = np.pad(paper, 6, mode="reflect", reflect_type="odd")
     paper = ndimage.grey_closing(paper, (7, 7), mode="nearest")
-    paper = ndimage.gaussian_filter(paper, 1.0, mode="nearest")
+    paper = ndimage.gaussian_filter(paper, 1.0, mode="nearest")[6:-6, 6:-6]
     # Block (i, j) is about its center, at pixel ((i + 1/2) size, (j + 1/2) size).
     rows = (np.arange(height) + 0.5) / size - 0.5
     columns = (np.arange(width) + 0.5) / size - 0.5
@@ -62,8 +64,10 @@ def strokes(dark: np.ndarray) -> np.ndarray:
     """
     from scipy import ndimage
 
-    noise = 1.4826 * float(np.median(np.abs(dark - np.median(dark))))
-    smooth = ndimage.gaussian_filter(dark, max(dark.shape) / 2400)
+    # What counts for paper above is its brightest tenth; the rest of its noise is no ink.
+    level = float(np.median(dark))
+    noise = 1.4826 * float(np.median(np.abs(dark - level)))
+    smooth = ndimage.gaussian_filter(dark - level, max(dark.shape) / 2400)
     visible = smooth[smooth > max(5 * noise, FAINTEST)]
     # A page without ink has a few such pixels at most: dust, or the tail of its noise.
     if len(visible) < 10:

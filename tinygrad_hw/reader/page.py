@@ -17,6 +17,9 @@ from .model import CLASSES, Classifier
 
 Point = tuple[float, float]
 
+#: Characters that are lower than this, in pixels, cannot be read: they are the grain of the paper.
+SMALLEST = 10
+
 
 @dataclass(frozen=True)
 class Character:
@@ -93,6 +96,8 @@ def read(image: Any, model: Classifier | None = None) -> Page:
     if not found:
         return Page()
     size = boxes.typical_size(found)
+    if size < SMALLEST:
+        return Page(turn=degrees)
     rows = segments.segmented(lines(found, size), lambda marks: _costs(model, marks))
     # Pieces that were cut off and read as nothing.
     rows = [[m for m in row if m.height > 0.3 * size] for row in rows]

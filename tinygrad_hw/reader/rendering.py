@@ -29,19 +29,16 @@ def render(
 
     ``spacing`` is added between characters, as a fraction of ``size`` (of capitals and digits: their height in
     pixels). In words that stand in ``joined``, each character touches the next. A ``broken`` share of the characters
-    is in two pieces. The page is turned ``turn`` degrees clockwise; lines rise by ``slope`` degrees, each by another
-    amount between that and its negative. ``shade`` is how much darker one corner is lit, ``noise`` the standard
-    deviation of each pixel.
+    is in two pieces. The page is turned ``turn`` degrees clockwise; lines rise by up to ``slope`` degrees, each by
+    another amount. ``shade`` is how much darker one corner is lit, ``noise`` the standard deviation of each pixel.
     """
     rng = Generator(seed).numpy
     face = font(name, round(size / 0.73))  # capitals are about 0.73 of the font's size
     rows = [_line(line, face, size, spacing, joined, broken, rng) for line in lines]
     step = round(2.1 * size)
     width = max(row.shape[1] for row in rows) + 3 * size
-    rise = (
-        np.tan(np.radians(rng.uniform(-slope, slope, len(rows)))) if slope else np.zeros(len(rows))
-    )
-    room = int(np.ceil(np.abs(rise).max() * width))
+    rise = np.tan(np.radians(slope * rng.random(len(rows))))
+    room = int(np.ceil(rise.max() * width))
     ink = np.zeros((step * len(rows) + 2 * size + 2 * room, width), np.float32)
     for i, (row, slant) in enumerate(zip(rows, rise, strict=True)):
         top = size + room + i * step

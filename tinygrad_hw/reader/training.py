@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import data, optim, random, serialization
+from .. import data, nn, optim, random, serialization
+from ..compile import compile
 from ..creation import from_numpy
 from ..data import Splits
 from ..data.augment import Distortion
@@ -20,6 +21,7 @@ from ..data.rendered import CLASSES, FONTS, TEST_FONTS, font
 from ..nn import functional
 from ..optim.lr_scheduler import OneCycleLR
 from ..random import Generator
+from ..tensor import Tensor
 from ..train import predict
 from .boxes import Mark
 from .crops import crop
@@ -151,10 +153,19 @@ class Examples:
         return self.distortion(images[order], self.generator), classes[order]
 
 
-def trained(examples: Examples, epochs: int, batch_size: int = 64, lr: float = 3e-3):
+def trained(examples: Examples, epochs: int, batch_size: int = 64, lr: float = 3e-3) -> nn.Module:
     """The reader's network after so many epochs: AdamW, one cycle of the learning rate."""
     model = network()
     optimizer = optim.AdamW(model.parameters(), lr=lr, weight_decay=0.02)
+
+    @compile
+    def step(images: Tensor, classes: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), classes, label_smoothing=0.02)
+        loss.backward()
+        optimizer.step()
+        return loss
+
     schedule = None
     for epoch in range(epochs):
         start = time.perf_counter()
@@ -166,11 +177,7 @@ def trained(examples: Examples, epochs: int, batch_size: int = 64, lr: float = 3
         total = 0.0
         for k in range(batches):
             rows = slice(k * batch_size, (k + 1) * batch_size)
-            optimizer.zero_grad()
-            logits = model(from_numpy(images[rows, None]))
-            loss = functional.cross_entropy(logits, from_numpy(classes[rows]), label_smoothing=0.02)
-            loss.backward()
-            optimizer.step()
+            loss = step(from_numpy(images[rows, None]), from_numpy(classes[rows]))
             schedule.step()
             total += loss.item()
         seconds = time.perf_counter() - start
