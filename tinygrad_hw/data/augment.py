@@ -32,7 +32,7 @@ class Distortion:
         n, height, width = images.shape
         images = np.asarray(images, np.float32)
         if self.stroke:
-            images = _stroked(images, rng.uniform(-self.stroke, self.stroke, n))
+            images = _stroked(images, rng.uniform(-self.stroke, self.stroke, (n,)))
         turn = np.radians(rng.uniform(-self.rotate, self.rotate, n))
         slant = rng.uniform(-self.shear, self.shear, n)
         size = np.exp(rng.uniform(-self.scale, self.scale, n))

@@ -52,8 +52,8 @@ def glyph(character: str, name: str, side: int = 32, longest: int = 25) -> np.nd
     image = Image.new("L", (right - left, bottom - top))
     ImageDraw.Draw(image).text((-left, -top), character, 255, font(name, big))
     scale = longest / max(image.size)
-    size = tuple(max(1, round(n * scale)) for n in image.size)
-    small = np.asarray(image.resize(size, Image.Resampling.BOX), np.float32) / 255
+    width, height = (max(1, round(n * scale)) for n in image.size)
+    small = np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float32) / 255
     out = np.zeros((side, side), np.float32)
     y, x = ((side - n) // 2 for n in small.shape)
     out[y : y + small.shape[0], x : x + small.shape[1]] = small

@@ -20,13 +20,14 @@ def darkness(grey: np.ndarray) -> np.ndarray:
 
     height, width = grey.shape
     size = max(4, -(-max(height, width) // BLOCKS))
-    if _light_on_dark(_blocks(grey, size)):
+    # Judged in larger squares, of which ink is the smaller part even where letters are bold.
+    if _light_on_dark(_blocks(grey, 8 * size)):
         grey = 1 - grey
     paper = np.percentile(_blocks(grey, size), 90, axis=2)
-    # Light that falls off goes on falling off beyond the edge: else closing would take corners for ink.
-    paper = np.pad(paper, 6, mode="reflect", reflect_type="odd")
-    paper = ndimage.grey_closing(paper, (7, 7), mode="nearest")
-    paper = ndimage.gaussian_filter(paper, 1.0, mode="nearest")[6:-6, 6:-6]
+    # What closing would do at the edges to light that falls off steadily, it does not do to the rest.
+    slope = _plane(paper)
+    paper = ndimage.grey_closing(paper - slope, (7, 7), mode="nearest")
+    paper = ndimage.gaussian_filter(paper, 1.0, mode="nearest") + slope
     # Block (i, j) is about its center, at pixel ((i + 1/2) size, (j + 1/2) size).
     rows = (np.arange(height) + 0.5) / size - 0.5
     columns = (np.arange(width) + 0.5) / size - 0.5
@@ -48,10 +49,21 @@ def _light_on_dark(blocks: np.ndarray) -> bool:
     return float((deviation.astype(np.float64) ** 3).mean()) > 0
 
 
+def _plane(values: np.ndarray) -> np.ndarray:
+    """The plane nearest to most of the values (rows, columns): fitted again without those far below it."""
+    i, j = np.indices(values.shape).reshape(2, -1)
+    design = np.stack([np.ones(i.size), i, j], axis=1)
+    flat = values.ravel()
+    plane = np.full(flat.size, np.median(flat))
+    for _ in range(4):
+        kept = flat > plane - 0.1
+        plane = design @ np.linalg.lstsq(design[kept], flat[kept], rcond=None)[0]
+    return plane.reshape(values.shape)
+
+
 def _interpolated(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Rows of ``values`` at fractional positions, linear between them and constant beyond the ends."""
-    at = np.clip(at, 0, len(values) - 1)
-    low = np.floor(at).astype(int)
+    """Rows of ``values`` at fractional positions, linear between them and beyond."""
+    low = np.clip(np.floor(at).astype(int), 0, max(len(values) - 2, 0))
     high = np.minimum(low + 1, len(values) - 1)
     part = (at - low)[:, None]
     return values[low] * (1 - part) + values[high] * part

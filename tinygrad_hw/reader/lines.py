@@ -64,11 +64,11 @@ def _fit(chain: list[Mark], mark: Mark, size: float) -> float:
     gap = mark.left - last[-1].right
     if gap > 8 * size:
         return 0.0
-    top = np.mean([m.top for m in last])
-    bottom = np.mean([m.bottom for m in last])
+    top = float(np.mean([m.top for m in last]))
+    bottom = float(np.mean([m.bottom for m in last]))
     overlap = min(bottom, mark.bottom) - max(top, mark.top)
     share = overlap / min(bottom - top, mark.height)
-    return max(0.0, float(share) - 0.25) * float(np.exp(-max(gap, 0) / (8 * size)))
+    return max(0.0, share - 0.25) * float(np.exp(-max(gap, 0) / (8 * size)))
 
 
 def spaces(line: list[Mark], size: float) -> list[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def render(
 
 def _line(
     text: str,
-    face: object,
+    face: Any,
     size: int,
     spacing: float,
     joined: Sequence[str],
@@ -78,11 +79,11 @@ def _line(
     return out[:, :x]
 
 
-def _character(character: str, face: object, height: int) -> np.ndarray:
+def _character(character: str, face: Any, height: int) -> np.ndarray:
     """The ink of a character, as wide as it is, at its place above the line's foot."""
     from PIL import Image, ImageDraw
 
-    left, _, right, _ = face.getbbox(character)  # type: ignore[attr-defined]
+    left, _, right, _ = face.getbbox(character)
     image = Image.new("L", (right - left, height))
     ImageDraw.Draw(image).text((-left, 0.75 * height), character, 255, face, anchor="ls")
     return np.asarray(image, np.float32) / 255

@@ -58,7 +58,7 @@ def segmented(lines: list[list[Mark]], costs: Costs) -> list[list[Mark]]:
                     places.append((run, i, j, size))
     price: dict[tuple[int, int, int], float] = {}
     for (run, i, j, size), mark, cost in zip(places, wanted, costs(wanted), strict=True):
-        changes = sum(not cut for cut in run.cut[i : j - 1])
+        changes = float(sum(not cut for cut in run.cut[i : j - 1]))
         changes += (i > 0 and run.cut[i - 1]) * 0.5 + (j < len(run.pieces) and run.cut[j - 1]) * 0.5
         wide = max(0.0, mark.width / size - 1.35)
         slight = max(0.0, 0.6 - mark.height / size)

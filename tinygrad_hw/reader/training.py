@@ -93,7 +93,7 @@ def touching(pieces: list[Mark], rng: np.random.Generator) -> tuple[Mark, list[i
 
 def misfits(n: int, source: list[Mark], rng: np.random.Generator) -> np.ndarray:
     """``n`` crops of what is no single character: two or three that touch, one and a half, pieces."""
-    found = []
+    found: list[np.ndarray] = []
     while len(found) < n:
         count = int(rng.integers(2, 4))
         pieces = [source[i] for i in rng.integers(0, len(source), count)]
