@@ -341,9 +341,7 @@ def test_a_path_through_cuts_and_joins_takes_what_is_read_best():
     touching = Mark(0, 0, ink_)
     halves = [block(150, 0, 18, 50), block(170, 0, 20, 50)]  # one in two pieces
     found = segments.segmented([[touching, *halves, block(250, 0, 40, 50)]], costs)
-    assert [(m.left, m.width) for m in found[0]] == [(0, 42), (42, 42), (150, 40), (250, 40)] or [
-        round(m.left, -1) for m in found[0]
-    ] == [0, 40, 150, 250]
+    assert [round(m.left, -1) for m in found[0]] == [0, 40, 150, 250]
     apart = [block(150, 0, 40, 50), block(195, 0, 40, 50)]
     assert segments.segmented([apart], costs) == [apart]
 
@@ -430,7 +428,9 @@ def test_inverted_and_empty_pages(model):
 
 def test_twelve_megapixels(model):
     drawn = render(TEXT[:2], size=60)
-    big = np.asarray(Image.fromarray(drawn).resize((4000, 3000)))
+    height = round(4000 * drawn.shape[0] / drawn.shape[1])
+    big = np.asarray(Image.fromarray(drawn).resize((4000, height)))
+    big = np.pad(big, ((0, 3000 - height), (0, 0)), mode="edge")
     assert errors(reader.read(np.stack([big] * 3, axis=-1), model), TEXT[:2]) <= 0.05
 
 

@@ -71,12 +71,11 @@ def typical_size(found: list[Mark]) -> float:
     if not found:
         return 0.0
     heights = np.array([mark.height for mark in found], float)
-    sizes = np.maximum(heights, [mark.width for mark in found])
     # Most of a page's ink is in characters, however many specks there are.
-    order = np.argsort(sizes)
+    order = np.argsort(heights)
     ink = np.array([mark.ink.sum() for mark in found])[order].cumsum()
-    middle = sizes[order][np.searchsorted(ink, ink[-1] / 2)]
-    return float(np.median(heights[heights >= 0.4 * min(middle, 3 * np.median(heights))]))
+    middle = heights[order][np.searchsorted(ink, ink[-1] / 2)]
+    return float(np.median(heights[heights >= 0.4 * middle]))
 
 
 def characters(found: list[Mark], size: float, shape: tuple[int, int]) -> list[Mark]:

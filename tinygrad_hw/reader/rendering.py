@@ -72,7 +72,7 @@ def _line(
             if broken and rng.random() < broken:
                 _break(ink, rng)
             if word in joined and out[:, : max(x, 1)].any():
-                x = _touching(out, ink, x)
+                x = _touching(out, ink, x, round(0.1 * size))
             out[:, x : x + ink.shape[1]] = np.maximum(out[:, x : x + ink.shape[1]], ink)
             x += ink.shape[1] + (0 if word in joined else round(spacing * size))
         x += round(0.7 * size)
@@ -89,13 +89,12 @@ def _character(character: str, face: Any, height: int) -> np.ndarray:
     return np.asarray(image, np.float32) / 255
 
 
-def _touching(out: np.ndarray, ink: np.ndarray, x: int) -> int:
-    """Where to put ``ink`` so that it touches what is left of ``x``: moved left until two pixels in a row overlap."""
-    for at in range(x, max(x - ink.shape[1], 0), -1):
-        common = (out[:, at : at + ink.shape[1]] > 0.5) & (ink > 0.5)
-        if common.sum() >= 2:
+def _touching(out: np.ndarray, ink: np.ndarray, x: int, most: int) -> int:
+    """Where to put ``ink`` so that it touches what is left of ``x``: moved left until pixels overlap, ``most`` at most."""
+    for at in range(x, max(x - most, 0), -1):
+        if ((out[:, at : at + ink.shape[1]] > 0.5) & (ink > 0.5)).any():
             return at
-    return x
+    return max(x - most, 0)
 
 
 def _break(ink: np.ndarray, rng: np.random.Generator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,20 +13,25 @@ from .boxes import Mark
 Costs = Callable[[list[Mark]], np.ndarray]
 """For marks, −ln of the probability of the best class; high for what is no character."""
 
-#: What a cut or a join has to gain, as −ln of a probability.
-CHANGE = 1.0
+#: What a join has to gain, as −ln of a probability; and a cut, with so much more for its length in characters' heights.
+JOIN, CUT, CUT_LENGTH = 1.0, 0.6, 6.0
+#: The slants of strokes that are tried, in columns a row.
+SLANTS = (0.0, -0.1, 0.1, 0.2, 0.3)
 #: The cost of a character, in its own heights, wider than characters are.
 TOO_WIDE = 6.0
 #: Pieces in a row that may make one character.
-MOST_PIECES = 5
+MOST_PIECES = 14
 
 
 @dataclass
 class _Run:
-    """Neighbors that may have to be cut or joined: the smallest pieces, and the gap after each but the last."""
+    """Neighbors that may have to be cut or joined: the smallest pieces, and the cost of a cut after each but the last.
+
+    It is 0 where a gap is; joining over that costs ``JOIN``.
+    """
 
     pieces: list[Mark]
-    cut: list[bool]
+    cut: list[float]
 
     def spans(self, size: float) -> list[tuple[int, int]]:
         """Pieces [i, j) that may be one character: single, or not too wide."""
@@ -58,11 +64,12 @@ def segmented(lines: list[list[Mark]], costs: Costs) -> list[list[Mark]]:
                     places.append((run, i, j, size))
     price: dict[tuple[int, int, int], float] = {}
     for (run, i, j, size), mark, cost in zip(places, wanted, costs(wanted), strict=True):
-        changes = float(sum(not cut for cut in run.cut[i : j - 1]))
-        changes += (i > 0 and run.cut[i - 1]) * 0.5 + (j < len(run.pieces) and run.cut[j - 1]) * 0.5
+        joins = sum(not cut for cut in run.cut[i : j - 1])
+        # A cut is shared by the characters on its two sides.
+        parted = sum(run.cut[max(i - 1, 0) : i] + run.cut[j - 1 : j]) / 2
         wide = max(0.0, mark.width / size - 1.35)
         slight = max(0.0, 0.6 - mark.height / size)
-        price[id(run), i, j] = cost + CHANGE * changes + TOO_WIDE * (wide + slight)
+        price[id(run), i, j] = cost + JOIN * joins + parted + TOO_WIDE * (wide + slight)
     return [[mark for run in of_line for mark in _cheapest(run, price)] for of_line in runs]
 
 
@@ -83,36 +90,59 @@ def _runs(line: list[Mark], cost: np.ndarray, size: float) -> list[_Run]:
     runs: list[_Run] = []
     for mark, badness in zip(line, cost, strict=True):
         wide = mark.width > 1.0 * size or (badness > 0.7 and mark.width > 0.5 * size)
-        pieces = cuts(mark, size) if wide else [mark]
-        run = _Run(pieces, [True] * (len(pieces) - 1))
+        run = _Run(*cuts(mark, size)) if wide else _Run([mark], [])
         if runs and mark.left - runs[-1].pieces[-1].right <= 0.12 * size:
             runs[-1].pieces += run.pieces
-            runs[-1].cut += [False, *run.cut]
+            runs[-1].cut += [0.0, *run.cut]
         else:
             runs.append(run)
     return runs
 
 
-def cuts(mark: Mark, size: float) -> list[Mark]:
-    """A mark cut into vertical pieces at the columns with the least ink, where little of it is in the way."""
-    profile = mark.ink.sum(axis=0).astype(float)
-    # Where several columns are as empty, the middle one.
-    smooth = np.convolve(np.pad(profile, 2, mode="edge"), np.ones(5) / 5, mode="valid")
-    apart = max(3, round(0.18 * size))
+def cuts(mark: Mark, size: float) -> tuple[list[Mark], list[float]]:
+    """A mark cut where the least of its ink holds together, along the slant of its strokes; and what each cut costs."""
+    slant = max(
+        SLANTS, key=lambda k: (float((_leaned(mark.ink, k).sum(axis=0) ** 2).sum()), -abs(k))
+    )
+    upright = _leaned(mark.ink, slant)
+    held = np.zeros(upright.shape[1], int)
+    held[1:] = (upright[:, 1:] & upright[:, :-1]).sum(
+        axis=0
+    )  # what a cut to the left of a column parts
+    inside = np.flatnonzero(upright.any(axis=0))
+    apart = max(3, round(0.15 * size))
     places: list[int] = []
-    for x in np.argsort(smooth, kind="stable"):
-        if smooth[x] > 0.45 * size:
+    for x in np.argsort(held, kind="stable").tolist():
+        if held[x] > 0.4 * size:
             break
-        if apart <= x < mark.width - apart and all(abs(x - p) >= apart for p in places):
-            places.append(int(x))
+        within = inside[0] + apart <= x <= inside[-1] + 1 - apart
+        if within and all(abs(x - other) >= apart for other in places):
+            places.append(x)
+    places.sort()
     pieces = []
-    for left, right in zip([0, *sorted(places)], [*sorted(places), mark.width], strict=True):
-        ink = np.zeros_like(mark.ink)
-        ink[:, left:right] = mark.ink[:, left:right]
-        piece = mark.part(ink)
-        if piece is not None:
-            pieces.append(piece)
-    return pieces
+    for left, right in pairwise([0, *places, upright.shape[1]]):
+        part = np.zeros_like(upright)
+        part[:, left:right] = upright[:, left:right]
+        piece = mark.part(_leaned(part, -slant, mark.width))
+        if piece is None:
+            return [mark], []
+        pieces.append(piece)
+    return pieces, [CUT + CUT_LENGTH * held[x] / size for x in places]
+
+
+def _leaned(ink: np.ndarray, slant: float, width: int | None = None) -> np.ndarray:
+    """Ink with each row moved by ``slant`` columns a row, wider by what that needs; to ``width``, back again."""
+    if not slant:
+        return ink
+    shift = np.rint(slant * np.arange(len(ink))).astype(int)
+    shift -= shift.min()
+    if width is None:
+        out = np.zeros((len(ink), ink.shape[1] + int(shift.max())), bool)
+        for row, source, k in zip(out, ink, shift, strict=True):
+            row[k : k + len(source)] = source
+        return out
+    back = shift.max() - shift
+    return np.stack([source[k : k + width] for source, k in zip(ink, back, strict=True)])
 
 
 def _cheapest(run: _Run, price: dict[tuple[int, int, int], float]) -> list[Mark]:
