@@ -1,4 +1,4 @@
-"""The command line: ``tinygrad-hw train | eval | read | info | warmup``."""
+"""The command line: ``tinygrad-hw train | eval | read | experiment | info | warmup``."""
 
 from __future__ import annotations
 
@@ -132,6 +132,25 @@ def _parser() -> argparse.ArgumentParser:
         help="draw what was found; of several images, each into OUT-NAME.png",
     )
     sub.add_argument("--json", action="store_true", help="text, confidences and boxes as JSON")
+
+    sub = command(
+        "experiment", _experiment, "run an experiment: figures, numbers and a page in a folder"
+    )
+    sub.add_argument("name", metavar="NAME", help="one of them, or all; list says what they show")
+    sub.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder (default: runs/NAME; a stopped run goes on)"
+    )
+    sub.add_argument("--seed", type=int, default=0, metavar="N")
+    sub.add_argument(
+        "--quick", action="store_true", help="seconds, on data that come with the packages"
+    )
+    sub.add_argument("--jobs", type=int, default=1, metavar="N", help="processes for sweeps")
+    sub.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of the data sets (default: TINYGRAD_HW_DATA, but not for quick runs)",
+    )
 
     sub = command("info", _info, "show versions, the machine, folders, and the data sets found")
     add_data_root(sub)
@@ -300,6 +319,36 @@ def _read(arguments: argparse.Namespace) -> int:
             reader.draw_boxes(path, page).save(out)
     if arguments.json:
         print(json.dumps(found, indent=1))
+    return 0
+
+
+# --- experiment
+
+
+def _experiment(arguments: argparse.Namespace) -> int:
+    from . import experiments
+
+    name, jobs = arguments.name, arguments.jobs
+    if name == "list":
+        for known in experiments.NAMES:
+            about = (experiments.module(known).__doc__ or "").split("\n")[0]
+            print(f"{known:15} {about}")
+        return 0
+    if name != "all" and name not in experiments.NAMES:
+        raise UsageError(
+            f"argument NAME: expected one of {', '.join(experiments.NAMES)}, or all, or list, "
+            f"got {name!r}"
+        )
+    if jobs < 1:
+        raise UsageError(f"argument --jobs: expected at least 1, got {jobs}")
+    if arguments.data is not None and not arguments.data.is_dir():
+        raise UsageError(f"argument --data: no such folder: {arguments.data}")
+    out = arguments.out or Path("runs") / name
+    for one in experiments.NAMES if name == "all" else (name,):
+        folder = out / one if name == "all" else out
+        start = time.perf_counter()
+        experiments.run(one, folder, arguments.seed, arguments.quick, jobs, arguments.data)
+        print(f"{one}: {folder / 'report.html'} ({time.perf_counter() - start:.1f} s)", flush=True)
     return 0
 
 
