@@ -49,7 +49,7 @@ def gradients(activation: type[nn.Module], depth: int, width: int, seed: int) ->
         h.retain_grad()
         values.append(h)
     (h * creation.randn(256, width)).mean().backward()
-    return [float(np.sqrt((v.grad.numpy() ** 2).mean())) for v in values]  # type: ignore[union-attr]
+    return [float(np.sqrt((v.grad.numpy() ** 2).mean())) for v in values]
 
 
 def run(lab: Lab) -> None:

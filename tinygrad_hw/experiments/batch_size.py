@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import optim, random
-from .lab import Lab, band
+from .lab import Lab, band, seeds_text
 from .learning import accuracy, ink, learn, mlp
 
 TITLE = "Batch size and learning rate"
@@ -67,4 +67,4 @@ def run(lab: Lab) -> None:
     for ax in axes.flat:
         ax.set_ylim(low, high)
     n = splits.test[0].shape[1]
-    lab.figure(axes, "batch-size", f"{n}-64-10, SGD without momentum", f"seeds {list(seeds)}")
+    lab.figure(axes, "batch-size", f"{n}-64-10, SGD without momentum", seeds_text(seeds))

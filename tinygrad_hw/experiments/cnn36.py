@@ -11,7 +11,7 @@ from ..data.augment import Distortion
 from ..data.rendered import CLASSES
 from ..errors import DataError
 from ..train import predict
-from .lab import Lab, band
+from .lab import Lab, band, seeds_text
 from .learning import learn, warm_and_cosine
 
 TITLE = "Characters with convolutions"
@@ -126,7 +126,7 @@ def run(lab: Lab) -> None:
     axes[0, 0].set(xlabel="epoch", ylabel="loss (cross-entropy)")
     axes[0, 1].set(xlabel="epoch", ylabel="accuracy (%)")
     axes[0, 0].legend(fontsize=8)
-    words = f"seeds {list(seeds)} (mean, extremes)"
+    words = seeds_text(seeds)
     lab.figure(
         axes, "cnn36", f"Convolutions {width}-{2 * width}-{4 * width}, 128 units, AdamW", words
     )

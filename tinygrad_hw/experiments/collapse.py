@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import nn, optim, random
 from ..train import predict
-from .lab import Lab, band
+from .lab import Lab, band, seeds_text
 from .learning import accuracy, ink, learn, mlp
 
 TITLE = "Linear layers collapse"
@@ -16,15 +16,12 @@ TITLE = "Linear layers collapse"
 
 def collapsed(model: nn.Sequential) -> tuple[np.ndarray, np.ndarray]:
     """The one matrix and vector that a stack of linear layers is, in float64."""
-    weight, bias = None, None
-    for layer in model:
-        if not isinstance(layer, nn.Linear):
-            continue
+    linear = [layer for layer in model if isinstance(layer, nn.Linear)]
+    weight = np.eye(linear[0].in_features)
+    bias = np.zeros(linear[0].in_features)
+    for layer in linear:
         w = layer.weight.detach().numpy().astype(np.float64)
-        b = layer.get_parameter("bias").detach().numpy().astype(np.float64)
-        weight, bias = (w, b) if weight is None else (w @ weight, w @ bias + b)
-    assert weight is not None
-    assert bias is not None
+        weight, bias = w @ weight, w @ bias + layer.get_parameter("bias").detach().numpy()
     return weight, bias
 
 
@@ -87,5 +84,5 @@ def run(lab: Lab) -> None:
         axes,
         "collapse",
         f"{size}-10 linear, {size}-64-64-10 linear and with ReLU",
-        f"seeds {seeds[0]}-{seeds[-1]} (mean, extremes)",
+        seeds_text(seeds),
     )

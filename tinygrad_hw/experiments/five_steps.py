@@ -31,7 +31,7 @@ SLOPES: dict[str, Any] = {
 }
 
 
-def by_hand(x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any, case: str) -> dict[str, Any]:
+def by_hand(case: str, x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> dict[str, Any]:
     """Every quantity of the derivation, for rows x (n, inputs) and y (n, K); the loss is the mean over all n K.
 
     z₁ = x W₁ᵀ + b₁, z₂ = f(z₁), z₃ = z₂ W₂ᵀ + b₂, ŷ = g(z₃). ∂z₂/∂z₁ and ∂ŷ/∂z₃ are diagonal: their diagonals.
@@ -63,7 +63,7 @@ def by_hand(x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any, case: str) -> di
     }
 
 
-def by_autograd(x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any, case: str) -> dict[str, Any]:
+def by_autograd(case: str, x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> dict[str, Any]:
     """The same quantities, asked of the graph."""
     f, g, loss = CASES[case]
     functions: dict[str, Any] = {
@@ -81,7 +81,7 @@ def by_autograd(x: Any, y: Any, w1: Any, b1: Any, w2: Any, b2: Any, case: str) -
     measure: Any = functional.mse_loss if loss == "mse" else functional.binary_cross_entropy
     value = measure(out, from_numpy(y))
     value.backward()
-    grad = [t.grad.numpy() for t in (*leaves, z1, z2, z3, out)]  # type: ignore[union-attr]
+    grad = [t.grad.numpy() for t in (*leaves, z1, z2, z3, out)]
     dw1, db1, dw2, db2, dz1, dz2, dz3, dout = grad
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes = {"∂ŷ/∂z₃": dz3 / dout, "∂z₂/∂z₁": dz1 / dz2}
@@ -109,7 +109,7 @@ def losses(case: str, how: str, steps: int, seed: int) -> np.ndarray:
     if how == "by hand":
         parameters = [p.detach().numpy().copy() for p in model.parameters()]
         for _ in range(steps):
-            found = by_hand(x, y, *parameters, case)
+            found = by_hand(case, x, y, *parameters)
             values.append(found["loss"])
             for p, name in zip(parameters, ("W₁", "b₁", "W₂", "b₂"), strict=True):
                 p -= 0.5 * found[f"∂l/∂{name}"]
@@ -140,7 +140,7 @@ def run(lab: Lab) -> None:
     for ax, case in zip(axes[0], CASES, strict=True):
         arrays = [rng.standard_normal(s) for s in ((6, 5), (6, 2), (4, 5), (4,), (2, 4), (2,))]
         arrays[1] = (arrays[1] > 0).astype(float)
-        hand, auto = by_hand(*arrays, case), by_autograd(*arrays, case)
+        hand, auto = by_hand(case, *arrays), by_autograd(case, *arrays)
         for name, value in hand.items():
             other = np.asarray(auto[name])
             # A quotient of gradients says nothing where the gradient behind a dead unit is 0.

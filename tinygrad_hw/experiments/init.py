@@ -9,7 +9,7 @@ import numpy as np
 from .. import nn, optim, random
 from ..creation import from_numpy
 from ..nn import functional
-from .lab import COLORS, DASHES, Lab, band
+from .lab import COLORS, DASHES, Lab, band, seeds_text
 from .learning import accuracy, ink, learn, mlp
 
 TITLE = "Initial weights"
@@ -111,4 +111,9 @@ def run(lab: Lab) -> None:
     axes[1, 1].set(xlabel="epoch", ylabel="test accuracy (%)")
     for ax in axes.flat[:3]:
         ax.legend(fontsize=8)
-    lab.figure(axes, "init", f"{depth} hidden layers of 100, ReLU, SGD", f"seeds {list(seeds)}")
+    lab.note(
+        "A network of zeros sums to zero in every layer, and with ReLU no weight but the last bias ever gets a "
+        "gradient; its loss stays near ln 10 = 2.30, as that of weights too small does. Equal weights make "
+        "equal units, which stay equal: one unit in a hundred copies."
+    )
+    lab.figure(axes, "init", f"{depth} hidden layers of 100, ReLU, SGD", seeds_text(seeds))

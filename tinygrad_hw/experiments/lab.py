@@ -8,7 +8,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,12 @@ class Lab:
 
     def figure(self, axes: Any, name: str, caption: str, seeds: str = "") -> None:
         """Write a figure as NAME.png, titled with caption, data, seeds and commit."""
+        from matplotlib.ticker import MaxNLocator
+
         figure = np.ravel(axes)[0].figure
+        for ax in np.ravel(axes):
+            if ax.get_xlabel() == "epoch":
+                ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         origin = [*self.sources, seeds or f"seed {self.seed}", commit()]
         figure.suptitle(f"{caption}\n{', '.join(filter(None, origin))}", fontsize=10)
         figure.savefig(self.folder / f"{name}.png")
@@ -305,6 +310,13 @@ def _alternating() -> Splits:
         parts.append(((np.cumsum(change, axis=1) % 2).astype(np.float32), y))
     train, valid, test = parts
     return Splits("bits", "drawn bits", ("even", "alternating"), None, train, valid, test)
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Which seeds a figure shows, for its title."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    return f"seeds {seeds[0]} to {seeds[-1]} (mean, extremes)"
 
 
 def band(ax: Any, x: Any, runs: Any, label: str, i: int, dashed: bool = False) -> None:

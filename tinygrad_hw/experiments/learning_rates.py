@@ -9,7 +9,7 @@ import numpy as np
 from .. import nn, optim, random
 from ..creation import from_numpy
 from ..nn import functional
-from .lab import Lab, band
+from .lab import Lab, band, seeds_text
 from .learning import accuracy, ink, learn, mlp, xavier
 
 TITLE = "Learning rates"
@@ -92,7 +92,7 @@ def run(lab: Lab) -> None:
         axes[0, i].set_title(f"learning rate {lr:g}", fontsize=10)
         lab.number(f"lr {lr:g}: validation accuracy", [r["valid_accuracy"][-1] for r in runs])
         lab.number(f"lr {lr:g}: test accuracy", [r["test"] for r in runs])
-    words = f"seeds {list(seeds)} (mean, extremes)"
+    words = seeds_text(seeds)
     lab.figure(
         axes, "learning-rates", "1024-64-36 sigmoid, SGD on the summed loss, batch 36", words
     )

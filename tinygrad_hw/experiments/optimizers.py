@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import nn, optim, plot, random
 from ..nn import functional
-from .lab import Lab, band
+from .lab import Lab, band, seeds_text
 from .learning import learn, mlp, xavier
 
 TITLE = "Optimizers"
@@ -76,7 +76,7 @@ def run(lab: Lab) -> None:
     ):
         ax.set(xlabel="epoch", ylabel=label)
     axes[0, 0].legend(fontsize=8)
-    words = f"seeds {seeds[0]}-{seeds[-1]} (mean, extremes)"
+    words = seeds_text(seeds)
     lab.figure(
         axes, "optimizers", "20-20-1 on sequences of 20 bits, Keras's default settings", words
     )

@@ -56,4 +56,4 @@ def run(lab: Lab) -> None:
     axes[0, 1].set_xticks(np.arange(len(x)), [f"{v:g}" for v in x])
     axes[0, 1].legend()
     axes[0, 1].set_title("hot: uniform; cold: argmax", fontsize=10)
-    lab.figure(axes, "softmax", "Softmax of (1, 2, 3, 0.5)", "exact arithmetic: no seed")
+    lab.figure(axes, "softmax", "Softmax of (1, 2, 3, 0.5)", "no randomness")
