@@ -120,16 +120,16 @@ class _FunctionNode(Node):
                 )
             if edge is None or result is None or (needed is not None and edge not in needed):
                 continue
-            one: Any = result._array if revive is None else result
-            if one.shape != edge.shape:
-                if not broadcasts(edge.shape, one.shape):
+            found: Any = result._array if revive is None else result
+            if found.shape != edge.shape:
+                if not broadcasts(edge.shape, found.shape):
                     raise ShapeError(
                         f"{name}.backward: expected a gradient of shape {edge.shape} for argument {i}, "
-                        f"got {one.shape}"
+                        f"got {found.shape}"
                     )
-                one = sum_to_shape(one, edge.shape)  # that of a broadcast operand
-            one = np.asarray(one, edge.dtype) if revive is None else one.to(edge.dtype)
-            out.append((edge, one, True))
+                found = sum_to_shape(found, edge.shape)  # that of a broadcast operand
+            found = np.asarray(found, edge.dtype) if revive is None else found.to(edge.dtype)
+            out.append((edge, found, True))
         return out
 
 
