@@ -613,3 +613,13 @@ def test_a_model_that_cannot_be_compiled_is_trained_all_the_same():
     assert not history.compiled
     assert "a branch or number that depends on" in history.uncompiled
     assert history.epochs == 2
+
+
+def test_a_module_itself():
+    model = network()
+    fast = tg.compile(model)
+    with tg.no_grad():
+        for x, _ in batches(2):
+            np.testing.assert_allclose(fast(x), np.asarray(model(x)), rtol=1e-12)
+    assert fast.__name__ == "Sequential"
+    assert not hasattr(fast, "training")

@@ -207,7 +207,8 @@ class CompiledStep:
         self._recordings = 0
         self._seconds = 0.0
         self.__name__: str = getattr(step, "__name__", type(step).__name__)
-        functools.update_wrapper(self, step)
+        self.__doc__ = step.__doc__
+        self.__wrapped__ = step
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         last = self._last
