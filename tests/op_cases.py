@@ -790,4 +790,10 @@ case(
 case("_cast", real(3), torch=False, dtype=float64, oracle=np.copy)
 case("_cast", real(3), torch=False, dtype=int64)
 
-import op_cases_nn  # noqa: E402, F401 (more of the table)
+# The other families, a file each, add theirs.
+import op_cases_arrange  # noqa: E402, F401
+import op_cases_linalg  # noqa: E402, F401
+import op_cases_losses  # noqa: E402, F401
+import op_cases_nn  # noqa: E402, F401
+import op_cases_pointwise  # noqa: E402, F401
+import op_cases_reduce  # noqa: E402, F401

@@ -227,3 +227,14 @@ def test_refusals():
         tg.randint(3, 3, (2,))
     with pytest.raises(ValueError, match="randperm: expected n >= 0, got -1"):
         tg.randperm(-1)
+
+
+@pytest.mark.parametrize("offset", [-5, -1, 0, 2, 9])
+def test_indices_of_triangles(offset: int) -> None:
+    for name in "tril_indices", "triu_indices":
+        places = getattr(tg, name)(3, 4, offset)
+        assert places.dtype == tg.int64
+        assert np.array_equal(places, np.stack(getattr(np, name)(3, offset, 4)))
+    assert tg.tril_indices(2, 2, dtype=tg.int32).dtype == tg.int32
+    with pytest.raises(tg.ShapeError, match="triu_indices: expected sizes >= 0, got"):
+        tg.triu_indices(-1, 2)

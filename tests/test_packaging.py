@@ -25,7 +25,7 @@ LAYERS = [
     {"kernels"},
     {"random"},
     {"ops"},
-    {"graph", "printing", "numpy_functions"},
+    {"graph", "linalg", "printing", "numpy_functions"},
     {"inplace"},
     {"methods"},
     {"tensor"},

@@ -129,7 +129,7 @@ def test_bitwise():
                 function(x, y)
     assert (~tg.tensor(a)).tolist() == [False, False, True]
     assert (~tg.tensor([5])).tolist() == [-6]
-    with pytest.raises(tg.DTypeError, match="~: expected bool or integers, got float32"):
+    with pytest.raises(tg.DTypeError, match="bitwise_not: expected bool or integers, got float32"):
         ~tg.ones(2)
 
 
@@ -442,3 +442,38 @@ def test_repr_and_format():
     assert f"{tg.tensor(1.5)}" == "1.5"
     assert f"{tg.tensor([1.5])}" == "tensor([1.5000])"
     assert f"{tg.tensor([1]):>12}" == " tensor([1])"
+
+
+def test_signs_of_operators_on_both_sides():
+    x, n = np.array([5.0, -3.0]), np.array([5, 3])
+    for f in operator.floordiv, operator.mod, operator.pow:
+        t = tg.tensor(np.abs(x))
+        assert np.array_equal(f(t, 2), f(np.abs(x), 2))
+        assert np.array_equal(f(3, t), f(3, np.abs(x)))
+        assert np.array_equal(f(x * x, t), f(x * x, np.abs(x)))
+    for f in operator.lshift, operator.rshift:
+        assert np.array_equal(f(tg.tensor(n), 1), f(n, 1))
+        assert np.array_equal(f(64, tg.tensor(n)), f(64, n))
+    assert (x @ tg.tensor(x)).item() == 34
+    t = alias = tg.tensor(n)
+    t //= 2
+    t <<= 3
+    t >>= 1
+    t %= 5
+    assert t is alias
+    assert t.tolist() == [3, 4]
+    assert tg.tensor(n).type_as(tg.tensor(x)).dtype == tg.float64
+
+
+def test_methods_that_take_more():
+    x = np.arange(12.0).reshape(3, 4)
+    t = tg.tensor(x)
+    assert np.array_equal(t.repeat(2, 1), np.tile(x, (2, 1)))
+    assert np.array_equal(t.tile(2), np.tile(x, 2))
+    assert np.array_equal(t.unfold(1, 2, 2), x.reshape(3, 2, 2))
+    assert tg.tensor(2.0).unfold(0, 1, 1).tolist() == [2]
+    assert np.allclose(t.add(1).polygamma(1), tg.polygamma(1, tg.tensor(x + 1)))
+    assert t.to("cpu") is t
+    assert t.to("cpu", tg.float32).dtype == tg.float32
+    assert t.to(tg.float64, False, True) is not t
+    assert t.to(dtype=tg.int64).dtype == tg.int64

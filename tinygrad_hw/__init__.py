@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from . import autograd as autograd
 from . import dtypes as dtypes
 from . import errors as errors
+from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
 from . import optim as optim
@@ -37,6 +38,7 @@ from .dtypes import int64 as int64
 from .dtypes import result_type as result_type
 from .dtypes import set_default_dtype as set_default_dtype
 from .dtypes import uint8 as uint8
+from .errors import CaptureError as CaptureError
 from .errors import DataError as DataError
 from .errors import DTypeError as DTypeError
 from .errors import GraphError as GraphError
@@ -64,7 +66,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-concat = cat
 bool, int, long, float, double = dtypes.bool_, int32, int64, float32, float64
 
 # Loaded when first named: with them, importing the package would take twice as long.

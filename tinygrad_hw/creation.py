@@ -16,6 +16,7 @@ from .tensor import Tensor
 __all__ = [
     "tensor", "as_tensor", "from_numpy", "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like",
     "full_like", "arange", "linspace", "eye", "rand", "randn", "rand_like", "randn_like", "randint", "randperm",
+    "tril_indices", "triu_indices",
 ]  # fmt: skip
 
 
@@ -231,3 +232,19 @@ def randperm(n: int, generator: Generator | None = None, dtype=None) -> Tensor:
         raise ValueError(f"randperm: expected n >= 0, got {n}")
     numbers = draw(generator, "permutation", n)
     return Tensor._wrap(numbers).to(_dtype("randperm", dtype, dtypes.int64))
+
+
+def tril_indices(row: int, col: int, offset: int = 0, dtype=None) -> Tensor:
+    """The places of a (row, col) matrix on and below its diagonal ``offset``: a row of row indices, one of columns."""
+    return _triangle("tril_indices", np.tril_indices, row, col, offset, dtype)
+
+
+def triu_indices(row: int, col: int, offset: int = 0, dtype=None) -> Tensor:
+    """The places of a (row, col) matrix on and above its diagonal ``offset``: a row of row indices, one of columns."""
+    return _triangle("triu_indices", np.triu_indices, row, col, offset, dtype)
+
+
+def _triangle(name: str, function, row: int, col: int, offset: int, dtype) -> Tensor:
+    _shape(name, (row, col))
+    places = np.stack(function(row, offset, col))
+    return _finish(name, places.astype(_dtype(name, dtype, dtypes.int64)), False)

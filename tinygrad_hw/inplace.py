@@ -108,7 +108,7 @@ def _check_writable(target, name: str) -> None:
         )
 
 
-def _in_place(op: Callable, name: str | None = None) -> Callable:
+def _in_place(op: Any, name: str | None = None) -> Callable:
     """The method that puts ``op``'s result where its first operand was."""
     name = name or f"{op.__name__}_"
 
@@ -168,19 +168,48 @@ class InPlace(Recorded):
         return put(self, "normal_", _ALL, self._array.shape, draw * std + mean)
 
     add_, sub_, mul_, div_ = map(_in_place, (ops.add, ops.sub, ops.mul, ops.div))
-    pow_, clamp_ = _in_place(ops.pow), _in_place(ops.clamp)
-    masked_fill_ = _in_place(ops.masked_fill)
+    true_divide_, floor_divide_ = map(_in_place, (ops.true_divide, ops.floor_divide))
+    remainder_, fmod_, pow_ = map(_in_place, (ops.remainder, ops.fmod, ops.pow))
+    float_power_, lerp_, addcmul_ = map(_in_place, (ops.float_power, ops.lerp, ops.addcmul))
+    addcdiv_ = _in_place(ops.addcdiv)
+    abs_, sign_, neg_, exp_, exp2_ = map(_in_place, (ops.abs, ops.sign, ops.neg, ops.exp, ops.exp2))
+    expm1_, log_, log1p_, log2_ = map(_in_place, (ops.expm1, ops.log, ops.log1p, ops.log2))
+    log10_, sqrt_, rsqrt_, square_ = map(_in_place, (ops.log10, ops.sqrt, ops.rsqrt, ops.square))
+    reciprocal_, hypot_ = map(_in_place, (ops.reciprocal, ops.hypot))
+    sin_, cos_, tan_, asin_, acos_ = map(_in_place, (ops.sin, ops.cos, ops.tan, ops.asin, ops.acos))
+    atan_, atan2_, sinh_, cosh_ = map(_in_place, (ops.atan, ops.atan2, ops.sinh, ops.cosh))
+    tanh_, asinh_, acosh_, atanh_ = map(_in_place, (ops.tanh, ops.asinh, ops.acosh, ops.atanh))
+    sinc_, deg2rad_, rad2deg_ = map(_in_place, (ops.sinc, ops.deg2rad, ops.rad2deg))
+    sigmoid_, relu_, erf_, erfc_ = map(_in_place, (ops.sigmoid, ops.relu, ops.erf, ops.erfc))
+    erfinv_, lgamma_, digamma_ = map(_in_place, (ops.erfinv, ops.lgamma, ops.digamma))
+    logit_, xlogy_ = map(_in_place, (ops.logit, ops.xlogy))
+    floor_, ceil_, round_, trunc_ = map(_in_place, (ops.floor, ops.ceil, ops.round, ops.trunc))
+    frac_, copysign_, heaviside_ = map(_in_place, (ops.frac, ops.copysign, ops.heaviside))
+    nan_to_num_, clamp_, clamp_min_ = map(_in_place, (ops.nan_to_num, ops.clamp, ops.clamp_min))
+    clamp_max_ = _in_place(ops.clamp_max)
+    eq_, ne_, lt_, le_, gt_, ge_ = map(_in_place, (ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge))
+    logical_and_, logical_or_ = map(_in_place, (ops.logical_and, ops.logical_or))
+    logical_xor_, logical_not_ = map(_in_place, (ops.logical_xor, ops.logical_not))
+    bitwise_and_, bitwise_or_ = map(_in_place, (ops.bitwise_and, ops.bitwise_or))
+    bitwise_xor_, bitwise_not_ = map(_in_place, (ops.bitwise_xor, ops.bitwise_not))
+    bitwise_left_shift_ = _in_place(ops.bitwise_left_shift)
+    bitwise_right_shift_ = _in_place(ops.bitwise_right_shift)
+    cumsum_, cumprod_, tril_, triu_ = map(_in_place, (ops.cumsum, ops.cumprod, ops.tril, ops.triu))
+    renorm_, masked_fill_ = map(_in_place, (ops.renorm, ops.masked_fill))
+    masked_scatter_ = _in_place(ops.masked_scatter)
+    put_, index_add_, index_copy_ = map(_in_place, (ops.put, ops.index_add, ops.index_copy))
+    index_fill_, index_put_, scatter_ = map(_in_place, (ops.index_fill, ops.index_put, ops.scatter))
+    scatter_add_, scatter_reduce_ = map(_in_place, (ops.scatter_add, ops.scatter_reduce))
+    addmm_, addmv_, addr_, addbmm_ = map(_in_place, (ops.addmm, ops.addmv, ops.addr, ops.addbmm))
+    baddbmm_ = _in_place(ops.baddbmm)
+    subtract_, multiply_, divide_, absolute_, negative_ = sub_, mul_, div_, abs_, neg_
+    arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
+    arcsinh_, arccosh_, arctanh_, fix_, clip_ = asinh_, acosh_, atanh_, trunc_, clamp_
+    not_equal_, less_, less_equal_, greater_, greater_equal_ = ne_, lt_, le_, gt_, ge_
     __iadd__, __isub__, __imul__ = add_, sub_, mul_
-    __itruediv__, __ipow__ = div_, pow_
-    __iand__, __ior__, __ixor__ = map(
-        _in_place, (operator.and_, operator.or_, operator.xor), ("__iand__", "__ior__", "__ixor__")
-    )
-    neg_, abs_, sign_, square_ = map(_in_place, (ops.neg, ops.abs, ops.sign, ops.square))
-    exp_, expm1_, log_, log1p_ = map(_in_place, (ops.exp, ops.expm1, ops.log, ops.log1p))
-    sqrt_, rsqrt_, reciprocal_ = map(_in_place, (ops.sqrt, ops.rsqrt, ops.reciprocal))
-    sin_, cos_, erf_ = map(_in_place, (ops.sin, ops.cos, ops.erf))
-    tanh_, sigmoid_, relu_ = map(_in_place, (ops.tanh, ops.sigmoid, ops.relu))
-    tril_, triu_ = map(_in_place, (ops.tril, ops.triu))
+    __itruediv__, __ipow__, __ifloordiv__, __imod__ = div_, pow_, floor_divide_, remainder_
+    __iand__, __ior__, __ixor__ = bitwise_and_, bitwise_or_, bitwise_xor_
+    __ilshift__, __irshift__ = bitwise_left_shift_, bitwise_right_shift_
 
 
 def _same_view(a: InPlace, b: InPlace) -> bool:

@@ -10,6 +10,7 @@ from . import dtypes, ops
 from .errors import DTypeError, ShapeError
 from .inplace import InPlace
 from .ops import reduce as _reduce
+from .ops.arrange import unfold_dim
 
 
 class Methods(InPlace):
@@ -23,12 +24,24 @@ class Methods(InPlace):
         """Itself if row-major without gaps, else a copy that is."""
         return self if self._array.flags.c_contiguous else ops.clone(self)
 
-    def to(self, dtype) -> Self:
-        """In another element type (a dtype, or that of a tensor); itself if it has that type already."""
-        dtype = dtypes.check(dtype._array.dtype if isinstance(dtype, Methods) else dtype, "to")
-        return self if dtype == self._array.dtype else _reduce._cast(self, dtype)
+    def to(self, *args, dtype=None, non_blocking=False, copy=False) -> Self:
+        """``to(dtype)``, ``to(tensor)``, ``to("cpu", dtype)``: in another element type, itself if it has that type.
+
+        After these may come non_blocking, which changes nothing here, and copy, which copies in any case.
+        """
+        rest = args[1:] if args and isinstance(args[0], str) and args[0] == "cpu" else args
+        if rest and not any(rest[0] is x for x in (True, False, None)):
+            dtype, rest = rest[0], rest[1:]
+        copy = rest[1] if len(rest) > 1 else copy
+        dtype = dtype._array.dtype if isinstance(dtype, Methods) else dtype
+        dtype = self._array.dtype if dtype is None else dtypes.check(dtype, "to")
+        return self if dtype == self._array.dtype and not copy else _reduce._cast(self, dtype)
 
     type = to
+
+    def type_as(self, other) -> Self:
+        """In the other tensor's element type."""
+        return self.to(other.dtype)
 
     def float(self) -> Self:
         """In float32."""
@@ -99,28 +112,86 @@ class Methods(InPlace):
 
     # Operators
 
-    clone = ops.clone
-    abs, sign, neg, exp, expm1, log, log1p = (
-        ops.abs, ops.sign, ops.neg, ops.exp, ops.expm1, ops.log, ops.log1p,
-    )  # fmt: skip
-    add, sub, mul, div, pow = ops.add, ops.sub, ops.mul, ops.div, ops.pow
+    abs, absolute, sign, neg, negative = ops.abs, ops.absolute, ops.sign, ops.neg, ops.negative
+    positive, exp, exp2, expm1, log = ops.positive, ops.exp, ops.exp2, ops.expm1, ops.log
+    log1p, log2, log10 = ops.log1p, ops.log2, ops.log10
+    add, sub, subtract, mul, multiply = ops.add, ops.sub, ops.subtract, ops.mul, ops.multiply
+    div, divide, true_divide, floor_divide = ops.div, ops.divide, ops.true_divide, ops.floor_divide
+    remainder, fmod, pow, float_power = ops.remainder, ops.fmod, ops.pow, ops.float_power
     sqrt, rsqrt, square, reciprocal = ops.sqrt, ops.rsqrt, ops.square, ops.reciprocal
-    sin, cos, tanh, sigmoid, erf, relu = ops.sin, ops.cos, ops.tanh, ops.sigmoid, ops.erf, ops.relu
-    maximum, minimum, clamp, clip = ops.maximum, ops.minimum, ops.clamp, ops.clamp
+    lerp, addcmul, addcdiv, hypot = ops.lerp, ops.addcmul, ops.addcdiv, ops.hypot
+    sin, cos, tan, asin, acos, atan = ops.sin, ops.cos, ops.tan, ops.asin, ops.acos, ops.atan
+    atan2, sinh, cosh, tanh, asinh = ops.atan2, ops.sinh, ops.cosh, ops.tanh, ops.asinh
+    acosh, atanh, sinc, deg2rad, rad2deg = ops.acosh, ops.atanh, ops.sinc, ops.deg2rad, ops.rad2deg
+    arcsin, arccos, arctan, arctan2 = ops.arcsin, ops.arccos, ops.arctan, ops.arctan2
+    arcsinh, arccosh, arctanh = ops.arcsinh, ops.arccosh, ops.arctanh
+    sigmoid, relu, erf, erfc, erfinv = ops.sigmoid, ops.relu, ops.erf, ops.erfc, ops.erfinv
+    lgamma, digamma, logit, xlogy = ops.lgamma, ops.digamma, ops.logit, ops.xlogy
+    logaddexp, logaddexp2 = ops.logaddexp, ops.logaddexp2
+    floor, ceil, round, trunc, fix = ops.floor, ops.ceil, ops.round, ops.trunc, ops.fix
+    frac, copysign, heaviside, nan_to_num = ops.frac, ops.copysign, ops.heaviside, ops.nan_to_num
+    maximum, minimum, clamp, clip = ops.maximum, ops.minimum, ops.clamp, ops.clip
+    clamp_min, clamp_max = ops.clamp_min, ops.clamp_max
     eq, ne, lt, le, gt, ge = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
+    not_equal, less, less_equal, greater = ops.not_equal, ops.less, ops.less_equal, ops.greater
+    greater_equal, isclose, allclose = ops.greater_equal, ops.isclose, ops.allclose
+    equal = ops.equal
     logical_and, logical_or, logical_xor = ops.logical_and, ops.logical_or, ops.logical_xor
     logical_not, isnan, isinf, isfinite = ops.logical_not, ops.isnan, ops.isinf, ops.isfinite
+    bitwise_and, bitwise_or, bitwise_xor = ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor
+    bitwise_not, bitwise_left_shift = ops.bitwise_not, ops.bitwise_left_shift
+    bitwise_right_shift = ops.bitwise_right_shift
     sum, mean, var, std, prod, norm = ops.sum, ops.mean, ops.var, ops.std, ops.prod, ops.norm
-    max, min, amax, amin = ops.max, ops.min, ops.amax, ops.amin
-    argmax, argmin, all, any = ops.argmax, ops.argmin, ops.all, ops.any
-    cumsum, logsumexp = ops.cumsum, ops.logsumexp
+    nansum, nanmean, count_nonzero = ops.nansum, ops.nanmean, ops.count_nonzero
+    logsumexp, all, any = ops.logsumexp, ops.all, ops.any
+    max, min, amax, amin, aminmax = ops.max, ops.min, ops.amax, ops.amin, ops.aminmax
+    argmax, argmin, median, nanmedian = ops.argmax, ops.argmin, ops.median, ops.nanmedian
+    quantile, nanquantile = ops.quantile, ops.nanquantile
+    cumsum, cumprod, cummax, cummin = ops.cumsum, ops.cumprod, ops.cummax, ops.cummin
+    logcumsumexp, diff, cov, corrcoef = ops.logcumsumexp, ops.diff, ops.cov, ops.corrcoef
+    renorm, dist = ops.renorm, ops.dist
     softmax, log_softmax = ops.softmax, ops.log_softmax
-    matmul, mm, bmm, mv, dot, outer = ops.matmul, ops.mm, ops.bmm, ops.mv, ops.dot, ops.outer
-    flatten, squeeze, unsqueeze, transpose = ops.flatten, ops.squeeze, ops.unsqueeze, ops.transpose
-    broadcast_to, narrow, select = ops.broadcast_to, ops.narrow, ops.select
-    split, chunk, tril, triu = ops.split, ops.chunk, ops.tril, ops.triu
+    matmul, mm, bmm, mv, dot, vdot = ops.matmul, ops.mm, ops.bmm, ops.mv, ops.dot, ops.vdot
+    inner, outer, cross, kron = ops.inner, ops.outer, ops.cross, ops.kron
+    addmm, addmv, addr, addbmm, baddbmm = ops.addmm, ops.addmv, ops.addr, ops.addbmm, ops.baddbmm
+    matrix_power, det, logdet, slogdet = ops.matrix_power, ops.det, ops.logdet, ops.slogdet
+    inverse, pinverse = ops.inverse, ops.pinverse
+    flatten, ravel, unflatten, squeeze = ops.flatten, ops.ravel, ops.unflatten, ops.squeeze
+    unsqueeze, transpose, swapaxes = ops.unsqueeze, ops.transpose, ops.swapaxes
+    swapdims, movedim, moveaxis = ops.swapdims, ops.movedim, ops.moveaxis
+    expand_as, reshape_as, view_as = ops.expand_as, ops.reshape_as, ops.view_as
+    broadcast_to, narrow, select, unbind = ops.broadcast_to, ops.narrow, ops.select, ops.unbind
+    split, split_with_sizes, chunk = ops.split, ops.split_with_sizes, ops.chunk
+    tensor_split, hsplit, vsplit, dsplit = ops.tensor_split, ops.hsplit, ops.vsplit, ops.dsplit
+    repeat_interleave, roll, rot90, fliplr = ops.repeat_interleave, ops.roll, ops.rot90, ops.fliplr
+    flipud, tril, triu = ops.flipud, ops.tril, ops.triu
+    diag, diag_embed, diagflat, diagonal = ops.diag, ops.diag_embed, ops.diagflat, ops.diagonal
+    trace = ops.trace
     gather, take_along_dim, index_select = ops.gather, ops.take_along_dim, ops.index_select
-    masked_fill = ops.masked_fill
+    take, put, index_add, index_copy = ops.take, ops.put, ops.index_add, ops.index_copy
+    index_fill, index_put = ops.index_fill, ops.index_put
+    scatter, scatter_add, scatter_reduce = ops.scatter, ops.scatter_add, ops.scatter_reduce
+    masked_fill, masked_select = ops.masked_fill, ops.masked_select
+    masked_scatter, nonzero, argwhere = ops.masked_scatter, ops.nonzero, ops.argwhere
+    sort, argsort, msort, topk, kthvalue = ops.sort, ops.argsort, ops.msort, ops.topk, ops.kthvalue
+    bincount, unique, unique_consecutive = ops.bincount, ops.unique, ops.unique_consecutive
+    clone = ops.clone
+
+    def repeat(self, *repeats) -> Self:
+        """Laid out ``repeats`` times along each dimension (see ``repeat``)."""
+        return ops.repeat(self, _one_or_many(repeats))
+
+    def tile(self, *dims) -> Self:
+        """As repeat, with counts for the last dimensions only (see ``tile``)."""
+        return ops.tile(self, _one_or_many(dims))
+
+    def unfold(self, dimension, size, step) -> Self:
+        """Windows of ``size`` elements along a dimension, every ``step``-th, in a new last one; shares memory."""
+        return unfold_dim(self, dimension, size, step)
+
+    def polygamma(self, n) -> Self:
+        """The n-th derivative of digamma (see ``polygamma``)."""
+        return ops.polygamma(n, self)
 
     def where(self, condition, other) -> Self:
         """self where condition holds, else other."""

@@ -7,6 +7,7 @@ a gradient is needed, makes the node of the graph. Everything else here gives Py
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,22 @@ from .kernels import recording
 from .methods import Methods
 from .ops import shape as _shape
 from .ops.core import Primitive
+
+
+def _is_operand(x) -> bool:
+    return isinstance(x, Tensor | int | float | np.ndarray | np.generic)
+
+
+def _both_ways(op: Any) -> tuple[Callable, Callable]:
+    """The methods behind an operator's sign, with self on the left and on the right of it."""
+
+    def left(self, other):
+        return op(self, other) if _is_operand(other) else NotImplemented
+
+    def right(self, other):
+        return op(other, self) if _is_operand(other) else NotImplemented
+
+    return left, right
 
 
 class Tensor(Methods):
@@ -391,64 +408,29 @@ class Tensor(Methods):
     def __rtruediv__(self, other):
         return apply(_div, (other, self), ()) if _is_operand(other) else NotImplemented
 
-    def __pow__(self, other):
-        return ops.pow(self, other) if _is_operand(other) else NotImplemented
-
-    def __rpow__(self, other):
-        return ops.pow(other, self) if _is_operand(other) else NotImplemented
-
-    def __matmul__(self, other):
-        return ops.matmul(self, other) if _is_operand(other) else NotImplemented
-
-    def __rmatmul__(self, other):
-        return ops.matmul(other, self) if _is_operand(other) else NotImplemented
-
-    def __eq__(self, other):
-        return ops.eq(self, other) if _is_operand(other) else NotImplemented
-
-    def __ne__(self, other):
-        return ops.ne(self, other) if _is_operand(other) else NotImplemented
-
-    def __lt__(self, other):
-        return ops.lt(self, other) if _is_operand(other) else NotImplemented
-
-    def __le__(self, other):
-        return ops.le(self, other) if _is_operand(other) else NotImplemented
-
-    def __gt__(self, other):
-        return ops.gt(self, other) if _is_operand(other) else NotImplemented
-
-    def __ge__(self, other):
-        return ops.ge(self, other) if _is_operand(other) else NotImplemented
+    __pow__, __rpow__ = _both_ways(ops.pow)
+    __matmul__, __rmatmul__ = _both_ways(ops.matmul)
+    __floordiv__, __rfloordiv__ = _both_ways(ops.floor_divide)
+    __mod__, __rmod__ = _both_ways(ops.remainder)
+    __and__, __rand__ = _both_ways(ops.bitwise_and)
+    __or__, __ror__ = _both_ways(ops.bitwise_or)
+    __xor__, __rxor__ = _both_ways(ops.bitwise_xor)
+    __lshift__, __rlshift__ = _both_ways(ops.bitwise_left_shift)
+    __rshift__, __rrshift__ = _both_ways(ops.bitwise_right_shift)
+    __eq__, __ne__ = _both_ways(ops.eq)[0], _both_ways(ops.ne)[0]
+    __lt__, __gt__ = _both_ways(ops.lt)[0], _both_ways(ops.gt)[0]
+    __le__, __ge__ = _both_ways(ops.le)[0], _both_ways(ops.ge)[0]
 
     __neg__ = ops.neg
+    __pos__ = ops.positive
     __abs__ = ops.abs
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __invert__(self) -> Tensor:
-        if self._array.dtype.kind == "f":
-            raise DTypeError(f"~: expected bool or integers, got {self._array.dtype}")
-        return Tensor._wrap(~self._array)
-
-    def __and__(self, other):
-        return _bitwise("&", np.bitwise_and, self, other)
-
-    def __or__(self, other):
-        return _bitwise("|", np.bitwise_or, self, other)
-
-    def __xor__(self, other):
-        return _bitwise("^", np.bitwise_xor, self, other)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
+    __invert__ = ops.bitwise_not
     __getitem__ = ops.getitem
 
 
 _ONE = (1,)
 _new = Tensor.__new__
-_add, _sub, _mul, _div = ops.add, ops.sub, ops.mul, ops.div
+_add, _sub, _mul, _div = ops.add, ops.sub, ops.mul, ops.PRIMITIVES["_div"]
 
 
 def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
@@ -529,23 +511,6 @@ def _become_view(out: Tensor, source: Tensor, op: Primitive, attrs: tuple) -> No
     view = source._view
     base, steps = (source, ()) if view is None else view[:2]
     out._view = (base, (*steps, (op, attrs)), source._version[2])
-
-
-def _is_operand(x) -> bool:
-    return isinstance(x, Tensor | int | float | np.ndarray | np.generic)
-
-
-def _bitwise(symbol: str, function, a: Tensor, b):
-    if not _is_operand(b):
-        return NotImplemented
-    left, right = a._array, b if isinstance(b, int | float) else np.asarray(b)
-    kinds = [getattr(x, "dtype", type(x)) for x in (left, right)]
-    if any(np.dtype(kind).kind == "f" for kind in kinds):
-        raise DTypeError(
-            f"{symbol}: expected bool or integers, got {' and '.join(map(str, kinds))}"
-        )
-    dtype = dtypes.result_type(left, right)
-    return Tensor._wrap(np.asarray(function(np.asarray(left, dtype), np.asarray(right, dtype))))
 
 
 def _rebuild(cls, array: np.ndarray, requires_grad: bool) -> Tensor:

@@ -6,9 +6,11 @@ the operators' names stand for the functions below; on Tensors they stand for th
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from . import vector_math
+from . import special, vector_math
 
 
 def where(condition, input, other):
@@ -39,11 +41,16 @@ def square(input):
 NAMES = {
     "_gelu": vector_math.gelu,
     "_gelu_slope": vector_math.gelu_slope,
+    "_polygamma": special.polygamma,
     "abs": absolute,
     "cos": vector_math.cos,
+    "digamma": special.digamma,
     "erf": vector_math.erf,
+    "erfc": math.erfc,
+    "erfinv": special.erfinv,
     "exp": vector_math.exp,
     "expm1": vector_math.expm1,
+    "lgamma": math.lgamma,
     "log": vector_math.log,
     "log1p": vector_math.log1p,
     "maximum": maximum,

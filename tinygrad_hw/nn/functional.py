@@ -10,7 +10,9 @@ from ..ops.ctc import *
 from ..ops.dropout import *
 from ..ops.embedding import *
 from ..ops.loss import *
+from ..ops.margin import *
 from ..ops.normalization import *
+from ..ops.piecewise import *
 from ..ops.pooling import *
 from ..ops.product import linear as linear
 from ..ops.reduce import log_softmax as log_softmax

@@ -222,14 +222,22 @@ def gather(input, dim, index):
     dim = normalize_dim("gather", dim, len(shape))
     if not shape:
         return reshape(gather(reshape(input, (1,)), 0, index.reshape(-1)), index.shape)
-    if index.ndim != len(shape) or any(
-        m > n for d, (m, n) in enumerate(zip(index.shape, shape, strict=True)) if d != dim
+    if index.size and (
+        index.ndim != len(shape)
+        or any(m > n for d, (m, n) in enumerate(zip(index.shape, shape, strict=True)) if d != dim)
     ):
         raise ShapeError(
             f"gather: expected an index that fits {shape} but along dim {dim}, got {index.shape}"
         )
+    if not index.size:
+        return _cut_away(input, index.shape)
     _in_range("gather", index, shape[dim])
     return _take(input, _along(shape, index, dim))
+
+
+def _cut_away(input, shape: tuple[int, ...]):
+    """None of input's elements, in a shape that holds none."""
+    return reshape(_slice(reshape(input, (-1,)), (slice(0),)), shape)
 
 
 @composite

@@ -95,20 +95,85 @@ def _divide(input, other):
         return np.true_divide(input, other)
 
 
+@composite
+def div(input, other, *, rounding_mode=None):
+    """input / other, integers giving floats; rounding_mode "trunc" rounds to 0, "floor" down (integers stay so).
+
+    Derivation: ∂(x/y)/∂x = 1/y, ∂(x/y)/∂y = −(x/y)/y; rounded it is constant but for jumps, so 0.
+    """
+    if rounding_mode is None:
+        return _div(input, other)
+    if rounding_mode not in ("floor", "trunc"):
+        raise ValueError(
+            f"div: expected rounding_mode None, 'trunc' or 'floor', got {rounding_mode!r}"
+        )
+    return (_div_floor if rounding_mode == "floor" else _div_trunc)(input, other)
+
+
 @elementwise(2, numpy=_divide, kind="float")
-def div(input, other):
-    """input / other; integers give floats.  Derivation: ∂(x/y)/∂x = 1/y, ∂(x/y)/∂y = −(x/y)/y."""
+def _div(input, other):
     return input / other
 
 
-@div.vjp("input")
+@_div.vjp("input")
 def _(g, other):
-    return div(g, other)
+    return _div(g, other)
 
 
-@div.vjp("other")
+@_div.vjp("other")
 def _(g, other, out):
-    return -div(g * out, other)
+    return -_div(g * out, other)
+
+
+def _silent(function):
+    """``function`` of NumPy without its warnings: infinities and NaN are results here, as in native loops."""
+
+    def run(*args):
+        with np.errstate(all="ignore"):
+            return function(*args)
+
+    return run
+
+
+def ufunc(operands: int = 1, kind: str = "same"):
+    """Register an elementwise operator by its rule on arrays of one dtype: for what NumPy computes well enough."""
+
+    def register(function):
+        op = elementwise(operands, numpy=_silent(function), kind=kind)(function)
+        op.captured = None  # the rule is none of scalars: a recorded step calls NumPy
+        return op
+
+    return register
+
+
+def _no_zeros(name: str, input, other) -> None:
+    if input.dtype.kind == "b":
+        raise DTypeError(f"{name}: expected numbers, got bool")
+    if input.dtype.kind != "f" and input.size and not np.all(other):
+        raise ZeroDivisionError(f"{name}: expected divisors other than 0 for integers, got 0")
+
+
+@ufunc(2)
+def _div_floor(input, other):
+    """By way of the remainder: x/y may round up to an integer. Where y is 0, x/y itself: ±∞ or NaN."""
+    _no_zeros("div", input, other)
+    floor = np.floor_divide(input, other)
+    return np.where(other == 0, input / other, floor) if input.dtype.kind == "f" else floor
+
+
+@ufunc(2)
+def _div_trunc(input, other):
+    _no_zeros("div", input, other)
+    if input.dtype.kind == "f":
+        return np.trunc(input / other)
+    quotient = np.floor_divide(input, other)
+    return quotient + ((quotient < 0) & (quotient * other != input)).astype(input.dtype)
+
+
+@_div_floor.vjp("input", "other")
+@_div_trunc.vjp("input", "other")
+def _(g):
+    return g * 0.0
 
 
 def _power(input, other):
@@ -209,16 +274,6 @@ def _(g):
     return g * 0.0
 
 
-def _silent(function):
-    """``function`` of NumPy without its warnings: infinities and NaN are results here, as in native loops."""
-
-    def run(*args):
-        with np.errstate(all="ignore"):
-            return function(*args)
-
-    return run
-
-
 @elementwise(kind="float")
 def exp(input):
     """eˣ.  Derivation: (eˣ)' = eˣ."""
@@ -271,7 +326,7 @@ def sqrt(input):
 
 @sqrt.vjp
 def _(g, out):
-    return div(g, out * 2)
+    return _div(g, out * 2)
 
 
 # Native code would take the processor's estimate of 1/√x, whose correction makes NaN of 0 and ∞.

@@ -115,7 +115,12 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     """
     if dtype is not None:
         input = _cast(input, dtypes.check(dtype, "sum"))
-    return _sum(input, normalize_dims("sum", dim, len(_shape(input))), keepdim)
+    return _typed(_sum(input, normalize_dims("sum", dim, len(_shape(input))), keepdim), dtype)
+
+
+def _typed(out, dtype):
+    """``out`` of small integers, which are summed in int64, in the dtype that was asked for."""
+    return out if dtype is None or out.dtype == dtype else _cast(out, dtypes.check(dtype, "sum"))
 
 
 @primitive
@@ -155,31 +160,42 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     return div(_sum(input, dims, keepdim), float(n))
 
 
+def _moment(name: str, input, dim, unbiased, correction) -> tuple[tuple[int, ...], float]:
+    """The dims of a variance, and what its sum of squares is divided by.
+
+    PyTorch takes (dim, unbiased), (unbiased), where a bool stands in ``dim``'s place, or correction, 1 if it is None.
+    """
+    require_float(name, input)
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = int(unbiased)
+    dims = normalize_dims(name, dim, input.ndim)
+    n = _count(input.shape, dims) - (1 if correction is None else correction)
+    return dims, float(n) if n > 0 else 0.0
+
+
 @composite
-def var(input, dim=None, *, correction=1, keepdim=False):
-    """Σ(x − mean)²/(n − correction) over ``dim``.
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """Σ(x − mean)²/(n − correction) over ``dim``; correction is 1 unless given, 0 with ``unbiased=False``.
 
     Derivation: ∂/∂xᵢ = 2(xᵢ − mean)/(n − correction); what xᵢ does to the mean cancels, as Σ(x − mean) = 0.
     """
-    require_float("var", input)
-    dims = normalize_dims("var", dim, input.ndim)
+    dims, n = _moment("var", input, dim, unbiased, correction)
     centered = sub(input, mean(input, dims, True))
-    n = _count(input.shape, dims) - correction
-    return div(_sum(square(centered), dims, keepdim), float(n if n > 0 else 0))
+    return div(_sum(square(centered), dims, keepdim), n)
 
 
 @composite
-def std(input, dim=None, *, correction=1, keepdim=False):
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """√var, by way of the norm of x − mean.
 
     Derivation: ∂/∂xᵢ = (xᵢ − mean)/((n − correction) std), 0 where std is 0.
     """
-    require_float("std", input)
-    dims = normalize_dims("std", dim, input.ndim)
-    n = _count(input.shape, dims) - correction
-    if n <= 0:
-        return sqrt(var(input, dims, correction=correction, keepdim=keepdim))  # NaN or ∞, not 0
+    dims, n = _moment("std", input, dim, unbiased, correction)
     centered = sub(input, mean(input, dims, True))
+    if n == 0:
+        return sqrt(div(_sum(square(centered), dims, keepdim), n))  # NaN or ∞, not 0
     return div(_norm2(centered, dims, keepdim), n**0.5)
 
 
@@ -213,17 +229,23 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
 
 
 @composite
-def norm(input, p="fro", dim=None, keepdim=False):
-    """(Σ|x|ᵖ)^(1/p) over ``dim``; p may be ±inf, 0 (the count of nonzeros) or "fro" (2).
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+    """(Σ|x|ᵖ)^(1/p) over ``dim``; p may be ±inf, 0 (the count of nonzeros), "fro" (2) or "nuc" (see matrix_norm).
 
     Derivation: ∂/∂x = sign(x) |x|ᵖ⁻¹ / normᵖ⁻¹; for p = 2, x/norm, and 0 where the norm is 0.
     """
+    if dtype is not None:
+        input = _cast(input, dtypes.check(dtype, "norm"))
     require_float("norm", input)
     dims = normalize_dims("norm", dim, input.ndim)
     if p in ("fro", 2):
         return _norm2(input, dims, keepdim)
+    if p == "nuc":
+        from .linalg import matrix_norm
+
+        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
     if not isinstance(p, int | float):
-        raise ValueError(f"norm: expected a number or 'fro' as p, got {p!r}")
+        raise ValueError(f"norm: expected a number, 'fro' or 'nuc' as p, got {p!r}")
     if p == np.inf:
         return amax(abs(input), dims, keepdim)
     if p == -np.inf:
@@ -254,7 +276,8 @@ def _norm2(input, *, dims, keepdim):
 
 @_norm2.vjp
 def _(g, input, out, input_shape, dims, keepdim):
-    scale = div(g, where(eq(out, 0), 1.0, out))  # where the norm is 0, input is
+    flat = eq(out, 0)  # the norm has a corner there: derivatives of every order are taken as 0
+    scale = where(flat, 0.0, div(g, where(flat, 1.0, out)))
     return input * _spread(scale, input_shape, dims, keepdim)
 
 
@@ -368,7 +391,7 @@ def cumsum(input, dim, *, dtype=None):
     """
     if dtype is not None:
         input = _cast(input, dtypes.check(dtype, "cumsum"))
-    return _cumsum(input, normalize_dim("cumsum", dim, input.ndim))
+    return _typed(_cumsum(input, normalize_dim("cumsum", dim, input.ndim)), dtype)
 
 
 @primitive

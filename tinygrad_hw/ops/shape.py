@@ -111,7 +111,8 @@ def flatten(input, start_dim=0, end_dim=-1):
 @composite
 def squeeze(input, dim=None):
     """Without its dimensions of size 1 (or those of them named by ``dim``).  Derivation: as reshape."""
-    dims = normalize_dims("squeeze", dim, len(input.shape))
+    empty = isinstance(dim, Sequence) and not dim  # of no dims, where reductions mean all
+    dims = () if empty else normalize_dims("squeeze", dim, len(input.shape))
     return _reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
 
 
@@ -302,7 +303,7 @@ def flip(input, dims):
 
 @primitive
 def _flip(input, *, dims):
-    return np.ascontiguousarray(np.flip(input, dims)).reshape(input.shape)
+    return np.array(np.flip(input, dims), order="C")
 
 
 @_flip.vjp
