@@ -36,6 +36,27 @@ ACTIVATIONS = [
     ("Softmax(dim=0)", lambda x: F.softmax(x, 0)),
     ("LogSoftmax(dim=1)", lambda x: F.log_softmax(x, 1)),
     ("Softmin(dim=-1)", lambda x: F.softmin(x, -1)),
+    ("ReLU6()", F.relu6),
+    ("PReLU(num_parameters=1)", lambda x: F.leaky_relu(x, 0.25)),
+    ("PReLU(num_parameters=3)", lambda x: F.leaky_relu(x, 0.25)),
+    ("CELU(alpha=1.0)", F.celu),
+    ("CELU(alpha=2.0)", lambda x: F.celu(x, 2.0)),
+    ("SELU()", F.selu),
+    ("Mish()", F.mish),
+    ("Hardtanh(min_val=-1.0, max_val=1.0)", F.hardtanh),
+    ("Hardtanh(min_val=-0.5, max_val=0.2)", lambda x: F.hardtanh(x, -0.5, 0.2)),
+    ("Hardsigmoid()", F.hardsigmoid),
+    ("Hardswish()", F.hardswish),
+    ("Hardshrink(0.5)", F.hardshrink),
+    ("Hardshrink(1.0)", lambda x: F.hardshrink(x, 1.0)),
+    ("Softshrink(0.5)", F.softshrink),
+    ("Softshrink(1.0)", lambda x: F.softshrink(x, 1.0)),
+    ("Softsign()", F.softsign),
+    ("Tanhshrink()", F.tanhshrink),
+    ("Threshold(threshold=0.1, value=20.0)", lambda x: F.threshold(x, 0.1, 20.0)),
+    ("GLU(dim=0)", lambda x: F.glu(x, 0)),
+    ("RReLU(lower=0.25, upper=0.25)", lambda x: F.leaky_relu(x, 0.25)),
+    ("Softmax2d()", lambda x: F.softmax(x, -3)),
     ("Identity()", lambda x: x),
     ("Flatten(start_dim=0, end_dim=1)", lambda x: x.reshape(12)),
     ("Flatten(start_dim=1, end_dim=-1)", lambda x: x),
@@ -64,9 +85,60 @@ LOSSES = [
 @pytest.mark.parametrize(("text", "function"), ACTIVATIONS, ids=[text for text, _ in ACTIVATIONS])
 def test_activation_modules(text, function):
     module = eval(f"nn.{text}")
+    x = X[:, :, None] if text == "Softmax2d()" else X.float() if "PReLU" in text else X
     assert repr(module) == text
-    assert module(X).tolist() == function(X).tolist()
-    assert list(module.parameters()) == []
+    assert module(x).tolist() == function(x).tolist()
+    assert [p.shape for p in module.parameters()] == (
+        [module.weight.shape] if "PReLU" in text else []
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    "ReLU ReLU6 LeakyReLU RReLU ELU CELU SELU SiLU Mish Hardtanh Hardsigmoid Hardswish Threshold AlphaDropout".split(),
+)
+def test_activations_in_place(text):
+    arguments = (0.1, 20.0) if text == "Threshold" else ()
+    module = getattr(nn, text)(*arguments, inplace=True).eval()
+    assert "inplace=True)" in repr(module)
+    x = tg.tensor([-1.5, 0.5, 2.0], dtype=tg.float64, requires_grad=True)
+    y, z = x * 1, getattr(nn, text)(*arguments).eval()(x)
+    assert module(y) is y
+    assert y.tolist() == z.tolist()
+    (g,), (h,) = tg.autograd.grad(y.sum(), x), tg.autograd.grad(z.sum(), x)
+    assert g.tolist() == h.tolist()
+
+
+def test_activations_that_draw():
+    x = tg.ones(2000, dtype=tg.float64)
+    y = nn.RReLU(0.1, 0.4)(-x)
+    assert ((y <= -0.1) & (y >= -0.4)).all()
+    assert abs(y.mean().item() + 0.25) < 0.02
+    assert nn.RReLU(0.1, 0.4).eval()(-x).tolist() == [-0.25] * 2000
+    z = nn.AlphaDropout(0.3)(tg.randn(20_000))
+    assert abs(z.mean().item()) < 0.05
+    assert abs(z.std().item() - 1) < 0.05
+    assert nn.AlphaDropout(0.3).eval()(x) is x
+
+
+def test_prelu():
+    module = nn.PReLU(3, init=0.1, dtype=tg.float64)
+    assert module.weight.tolist() == [0.1] * 3
+    module(X).sum().backward()
+    assert np.allclose(module.weight.grad, np.minimum(X, 0).sum(0))
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: nn.Hardtanh(1.0, 0.0), "Hardtanh: expected min_val ≤ max_val, got 1.0 and 0.0"),
+        (lambda: nn.AlphaDropout(1.5), "AlphaDropout: expected a probability p in [0, 1], got 1.5"),
+        (lambda: nn.MultiMarginLoss(3), "MultiMarginLoss: expected p 1 or 2, got 3"),
+    ],
+)
+def test_settings_refused(make, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        make()
 
 
 @pytest.mark.parametrize("name", ["Softmax", "LogSoftmax", "Softmin"])
@@ -94,8 +166,33 @@ DEFAULTS = [
     (nn.Linear, {"in_features": ..., "out_features": ..., "bias": True, "dtype": None}),
     (nn.Flatten, {"start_dim": 1, "end_dim": -1}),
     (nn.Dropout, {"p": 0.5}),
-    (nn.LeakyReLU, {"negative_slope": 0.01}),
-    (nn.ELU, {"alpha": 1.0}),
+    (nn.ReLU, {"inplace": False}),
+    (nn.LeakyReLU, {"negative_slope": 0.01, "inplace": False}),
+    (nn.RReLU, {"lower": 1 / 8, "upper": 1 / 3, "inplace": False}),
+    (nn.PReLU, {"num_parameters": 1, "init": 0.25, "dtype": None}),
+    (nn.ELU, {"alpha": 1.0, "inplace": False}),
+    (nn.CELU, {"alpha": 1.0, "inplace": False}),
+    (nn.Hardtanh, {"min_val": -1.0, "max_val": 1.0, "inplace": False}),
+    (nn.Hardshrink, {"lambd": 0.5}),
+    (nn.Threshold, {"threshold": ..., "value": ..., "inplace": False}),
+    (nn.GLU, {"dim": -1}),
+    (nn.AlphaDropout, {"p": 0.5, "inplace": False}),
+    (nn.GaussianNLLLoss, {"full": False, "eps": 1e-6, "reduction": "mean"}),
+    (nn.PoissonNLLLoss, {"log_input": True, "full": False, "eps": 1e-8, "reduction": "mean"}),
+    (nn.HingeEmbeddingLoss, {"margin": 1.0, "reduction": "mean"}),
+    (nn.MarginRankingLoss, {"margin": 0.0, "reduction": "mean"}),
+    (nn.CosineEmbeddingLoss, {"margin": 0.0, "reduction": "mean"}),
+    (nn.MultiMarginLoss, {"p": 1, "margin": 1.0, "weight": None, "reduction": "mean"}),
+    (
+        nn.TripletMarginLoss,
+        {"margin": 1.0, "p": 2.0, "eps": 1e-6, "swap": False, "reduction": "mean"},
+    ),
+    (
+        nn.TripletMarginWithDistanceLoss,
+        {"distance_function": None, "margin": 1.0, "swap": False, "reduction": "mean"},
+    ),
+    (nn.CosineSimilarity, {"dim": 1, "eps": 1e-8}),
+    (nn.PairwiseDistance, {"p": 2.0, "eps": 1e-6, "keepdim": False}),
     (nn.GELU, {"approximate": "none"}),
     (nn.Softplus, {"beta": 1.0, "threshold": 20.0}),
     (nn.Softmax, {"dim": None}),
@@ -119,6 +216,59 @@ def test_arguments_are_pytorchs(kind, defaults):
     parameters = inspect.signature(kind).parameters.values()
     assert [p.name for p in parameters] == list(defaults)
     assert [... if p.default is p.empty else p.default for p in parameters] == [*defaults.values()]
+
+
+SIGNS = tg.tensor([[1, -1, 1], [-1, 1, 1], [1, 1, -1], [-1, -1, 1]])
+MORE_LOSSES = [
+    (nn.SoftMarginLoss, {}, (X, SIGNS), F.soft_margin_loss),
+    (nn.HingeEmbeddingLoss, {"margin": 0.5}, (X, SIGNS), F.hinge_embedding_loss),
+    (nn.MarginRankingLoss, {"margin": 0.5}, (X, P, SIGNS), F.margin_ranking_loss),
+    (nn.CosineEmbeddingLoss, {"margin": -0.5}, (X, P, SIGNS[:, 0]), F.cosine_embedding_loss),
+    (nn.GaussianNLLLoss, {"full": True, "eps": 0.5}, (X, P, P), F.gaussian_nll_loss),
+    (nn.PoissonNLLLoss, {"log_input": False, "full": True, "eps": 0.1}, (P, P), F.poisson_nll_loss),
+    (
+        nn.MultiMarginLoss,
+        {"p": 2, "margin": 0.5, "weight": W},
+        (X, LABELS.abs()),
+        F.multi_margin_loss,
+    ),
+    (nn.MultiLabelMarginLoss, {}, (X, SIGNS.clamp(min=0)), F.multilabel_margin_loss),
+    (nn.MultiLabelSoftMarginLoss, {"weight": W}, (X, P), F.multilabel_soft_margin_loss),
+    (
+        nn.TripletMarginLoss,
+        {"margin": 2.0, "p": 1.0, "eps": 0.1, "swap": True},
+        (X, P, -X),
+        F.triplet_margin_loss,
+    ),
+    (
+        nn.TripletMarginWithDistanceLoss,
+        {"distance_function": lambda x, y: (x - y).abs().sum(-1), "margin": 2.0, "swap": True},
+        (X, P, -X),
+        F.triplet_margin_with_distance_loss,
+    ),
+]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    ("kind", "settings", "operands", "function"),
+    MORE_LOSSES,
+    ids=[kind.__name__ for kind, *_ in MORE_LOSSES],
+)
+def test_margin_loss_modules(kind, settings, operands, function, reduction):
+    module = kind(reduction=reduction, **settings)
+    expected = function(*operands, reduction=reduction, **settings)
+    assert module(*operands).tolist() == expected.tolist()
+    for name in settings:  # each of them reaches the function
+        others = {k: v for k, v in settings.items() if k != name}
+        if name not in ("full", "swap"):
+            assert kind(reduction=reduction, **others)(*operands).tolist() != expected.tolist()
+
+
+def test_similarity_modules():
+    assert nn.CosineSimilarity(0, 0.5)(X, P).tolist() == F.cosine_similarity(X, P, 0, 0.5).tolist()
+    module = nn.PairwiseDistance(1.0, 0.1, True)
+    assert module(X, P).tolist() == F.pairwise_distance(X, P, 1.0, 0.1, True).tolist()
 
 
 def test_settings_of_losses_matter():
