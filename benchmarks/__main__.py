@@ -19,10 +19,15 @@ SECTIONS = ("steps", "growth", "products", "operators", "startup", "epochs", "go
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
     if arguments.read is not None:
         found = json.loads(arguments.read.read_text(encoding="utf-8"))
+        if arguments.report and not found.get("steps"):
+            parser.error(f"--report: expected training steps in {arguments.read}, got none")
     else:
+        if arguments.report and "steps" not in (arguments.only or ["steps"]):
+            parser.error("--report: expected steps among the sections of --only")
         found = measure(arguments)
         print(report.text(found))
     if arguments.json is not None:

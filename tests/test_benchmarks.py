@@ -304,6 +304,15 @@ def test_stored_results_are_taken_up_again(found, tmp_path):
     assert (tmp_path / "all.png").exists()
 
 
+def test_a_report_needs_training_steps(found, tmp_path, capsys):
+    path = tmp_path / "found.json"
+    path.write_text(json.dumps({**found, "steps": []}), encoding="utf-8")
+    for arguments in (["--from", str(path)], ["--only", "products"]):
+        with pytest.raises(SystemExit):
+            command.main([*arguments, "--report"])
+        assert "--report: expected " in capsys.readouterr().err
+
+
 def test_a_readme_without_markers_is_left_alone():
     with pytest.raises(ValueError, match=r"README\.md: expected the lines <!-- benchmarks: begin"):
         report.between_markers("text", "table")

@@ -8,15 +8,13 @@ import tinygrad_hw as tg
 
 from .. import machine
 from ..networks import Network
-from . import Pairs, Unsuited, sequential
+from . import Pairs, sequential
 
 
 class Eager:
     """Forward, backward and update, operator by operator."""
 
     def __init__(self, network: Network) -> None:
-        if not network.linear and not hasattr(tg.nn, "Conv2d"):
-            raise Unsuited(network.name)
         threads = machine.threads()
         if threads is not None:
             tg.set_num_threads(threads)

@@ -31,10 +31,9 @@ def cases() -> Iterator[Case]:
     for name in OPTIMIZERS:
         for network in ("seq", "mnist", "wide"):
             yield update(name, network)
-    if hasattr(tg.nn.functional, "conv2d"):
-        for sizes in CONVOLUTIONS:
-            for backward in (False, True):
-                yield convolution(*sizes, backward=backward)
+    for sizes in CONVOLUTIONS:
+        for backward in (False, True):
+            yield convolution(*sizes, backward=backward)
 
 
 def update(name: str, network: str) -> Case:
