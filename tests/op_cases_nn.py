@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from op_cases import case, ints, nonzero, real
-from scipy import signal
+from scipy import signal, special
 
 from tinygrad_hw import Generator
 
@@ -137,7 +139,7 @@ case("rms_norm", real(2, 3, 4), real(4), call=lambda f, x, w: f(x, (4,), w, 0.1)
 case("rms_norm", real(2, 3), normalized_shape=(2, 3))
 case("group_norm", real(2, 6, 4), real(6), real(6), call=lambda f, x, w, b: f(x, 3, w, b),
      oracle=lambda x, w, b: standardize(x.reshape(2, 3, 8), (2,)).reshape(2, 6, 4) * w[:, None] + b[:, None])  # fmt: skip
-case("group_norm", real(2, 4), num_groups=2)
+case("group_norm", real(2, 4, 3), num_groups=2)
 case("instance_norm", real(2, 3, 5), oracle=lambda x: standardize(x, (2,)))
 case(
     "instance_norm",
@@ -222,9 +224,79 @@ case("fold", real(1, 8, 6), output_size=(4, 6), kernel_size=2, stride=2)
 # Tables
 
 case("embedding", ints(0, 4, 2, 3), real(4, 3), oracle=lambda i, w: w[i])
-case("embedding", ints(0, 4, 6), real(4, 3), oracle=lambda i, w: w[i], scale_grad_by_freq=True)
 case("embedding", ints(0, 2, 5), real(3, 2), padding_idx=-1)
 case("embedding", ints(0, 4), real(4, 3), oracle=lambda i, w: w[i])
 case("bilinear", real(2, 3), real(2, 4), real(5, 3, 4), real(5),
      oracle=lambda a, b, w, c: np.einsum("ni,oij,nj->no", a, w, b) + c)  # fmt: skip
 case("bilinear", real(3), real(4), real(2, 3, 4))
+
+# Attention
+
+
+def attention(q, k, v, mask=0.0):
+    scores = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1]) + mask
+    return special.softmax(scores, -1) @ v
+
+
+case("scaled_dot_product_attention", real(2, 3, 4), real(2, 5, 4), real(2, 5, 2), oracle=attention)
+case(
+    "scaled_dot_product_attention", real(3, 2), real(4, 2), real(4, 3), real(3, 4), oracle=attention
+)
+case("scaled_dot_product_attention", real(3, 2), real(3, 2), real(3, 3), is_causal=True, scale=0.3)
+SIGHT = np.array([[True, False, True], [False, False, False]])
+case(
+    "scaled_dot_product_attention",
+    real(2, 2),
+    real(3, 2),
+    real(3, 2),
+    call=lambda f, q, k, v: f(q, k, v, SIGHT),
+)
+case("scaled_dot_product_attention", real(4, 2, 3), real(2, 2, 3), real(2, 2, 3), enable_gqa=True)
+
+
+def heads(f, q, k, v, w, b, o, *more, **kwargs):
+    return f(q, k, v, 4, 2, w, b, None, None, False, 0.0, o, None, True, *more, **kwargs)
+
+
+case(
+    "multi_head_attention_forward",
+    real(3, 2, 4),
+    real(2, 2, 4),
+    real(2, 2, 4),
+    real(12, 4),
+    real(12),
+    real(4, 4),
+    call=heads,
+)
+case("multi_head_attention_forward", real(2, 4), real(2, 4), real(2, 4), real(12, 4), real(12), real(4, 4),
+     call=lambda f, *xs: heads(f, *xs, need_weights=False)[0])  # fmt: skip
+
+# Alignment
+
+
+def aligned(x, blank=0):
+    """ctc_loss of two samples, by the sum over all paths."""
+    losses = []
+    for sample, (time, target) in enumerate(zip(TIMES, LABELS, strict=True)):
+        total = 0.0
+        for path in itertools.product(range(x.shape[2]), repeat=time):
+            read = [
+                c
+                for c, before in zip(path, (None, *path), strict=False)
+                if c != before and c != blank
+            ]
+            if read == target:
+                total += np.exp(sum(x[t, sample, c] for t, c in enumerate(path)))
+        losses.append(-np.log(total) / max(1, len(target)))
+    return np.mean(losses)
+
+
+TIMES, LABELS = (4, 3), ([1, 1], [2])
+case("ctc_loss", real(4, 2, 3), oracle=aligned, torch=False,
+     call=lambda f, x: f(x, np.array([[1, 1], [2, 0]]), TIMES, (2, 1)))  # fmt: skip
+case(
+    "ctc_loss",
+    real(3, 3),
+    torch=False,
+    call=lambda f, x: f(x, np.array([2, 1]), (3,), (2,), reduction="sum"),
+)

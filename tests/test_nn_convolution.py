@@ -83,7 +83,7 @@ def test_convolution_starts_within_its_bound() -> None:
         (nn.AvgPool1d(2, 3), "AvgPool1d(kernel_size=2, stride=3, padding=0)"),
         (
             nn.BatchNorm2d(3),
-            "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)",
+            "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)",
         ),
         (nn.Dropout2d(0.3), "Dropout2d(p=0.3)"),
     ],

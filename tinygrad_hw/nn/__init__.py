@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from . import convolution, functional, init, normalization, padding, pooling, resampling, utils
+from . import (
+    attention,
+    convolution,
+    functional,
+    init,
+    normalization,
+    padding,
+    pooling,
+    recurrent,
+    resampling,
+    utils,
+)
 from .activations import (
     CELU,
     ELU,
@@ -34,7 +45,8 @@ from .activations import (
     Tanhshrink,
     Threshold,
 )
-from .containers import ModuleList, Sequential
+from .attention import *
+from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .convolution import *
 from .layers import Dropout, Dropout1d, Dropout2d, Dropout3d, Flatten, Identity, Linear
 from .losses import (
@@ -43,6 +55,7 @@ from .losses import (
     CosineEmbeddingLoss,
     CosineSimilarity,
     CrossEntropyLoss,
+    CTCLoss,
     GaussianNLLLoss,
     HingeEmbeddingLoss,
     HuberLoss,
@@ -66,6 +79,7 @@ from .normalization import *
 from .padding import *
 from .parameter import Parameter
 from .pooling import *
+from .recurrent import *
 from .resampling import *
 
 __all__ = [
@@ -73,6 +87,9 @@ __all__ = [
     "Parameter",
     "Sequential",
     "ModuleList",
+    "ModuleDict",
+    "ParameterList",
+    "ParameterDict",
     "Linear",
     "Flatten",
     "Dropout",
@@ -109,6 +126,7 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "CTCLoss",
     "BCELoss",
     "BCEWithLogitsLoss",
     "CosineEmbeddingLoss",
@@ -140,3 +158,5 @@ __all__ += normalization.__all__
 __all__ += padding.__all__
 __all__ += pooling.__all__
 __all__ += resampling.__all__
+__all__ += attention.__all__
+__all__ += recurrent.__all__

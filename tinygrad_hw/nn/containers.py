@@ -6,7 +6,9 @@ import operator
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
+from ..tensor import Tensor
 from .module import Module
+from .parameter import Parameter
 
 
 class _Row(Module):
@@ -140,3 +142,178 @@ class ModuleList(_Row):
             else f"({first}-{last}): {last - first + 1} x {text}"
             for first, last, text in runs
         ]
+
+
+class ModuleDict(Module):
+    """A dict of modules whose parameters count as its own; it has no ``forward``."""
+
+    def __init__(self, modules: Any = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._module_names:
+            raise KeyError(key)
+        return self.__dict__[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._module_names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._module_names))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._module_names
+
+    def clear(self) -> None:
+        """Remove all modules."""
+        for key in self:
+            del self[key]
+
+    def pop(self, key: str) -> Module:
+        """Remove the module ``key`` and return it."""
+        module = self[key]
+        del self[key]
+        return module
+
+    def keys(self) -> list[str]:
+        """The keys, in order of insertion."""
+        return list(self)
+
+    def values(self) -> list[Any]:
+        """The modules, in order of insertion."""
+        return [self[key] for key in self]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """(key, module), in order of insertion."""
+        return [(key, self[key]) for key in self]
+
+    def update(self, modules: Any) -> None:
+        """Add or replace modules, from a dict or pairs."""
+        for key, module in dict(modules).items():
+            self[key] = module
+
+
+class ParameterList(Module):
+    """A list of Parameters (Tensors given to it become such); it has no ``forward``."""
+
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
+        super().__init__()
+        self._size = 0
+        if values is not None:
+            self.extend(values)
+
+    def _at(self, index: int) -> str:
+        position = operator.index(index)
+        if not -self._size <= position < self._size:
+            raise IndexError(f"index {index} is out of range for {self._size} parameters")
+        return str(position % self._size)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return type(self)([self[i] for i in range(self._size)[index]])
+        return self.__dict__[self._at(index)]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        setattr(self, self._at(index), _parameter(value))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[i] for i in range(self._size)])
+
+    def append(self, value: Any) -> Self:
+        """Add ``value`` at the end and return self."""
+        setattr(self, str(self._size), _parameter(value))
+        self._size += 1
+        return self
+
+    def extend(self, values: Iterable[Any]) -> Self:
+        """Add ``values`` at the end and return self."""
+        for value in list(values):
+            self.append(value)
+        return self
+
+    def __iadd__(self, values: Iterable[Any]) -> Self:
+        return self.extend(values)
+
+
+class ParameterDict(Module):
+    """A dict of Parameters (Tensors given to it become such); it has no ``forward``."""
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__()
+        self._keys: dict[str, None] = {}
+        if parameters is not None:
+            self.update(parameters)
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self.__dict__[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        setattr(self, key, _parameter(value))
+        self._keys[key] = None
+
+    def __delitem__(self, key: str) -> None:
+        del self._keys[key]
+        delattr(self, key)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._keys))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._keys
+
+    def clear(self) -> None:
+        """Remove all parameters."""
+        for key in self:
+            del self[key]
+
+    def pop(self, key: str) -> Any:
+        """Remove the parameter ``key`` and return it."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The parameter ``key``, or ``default``."""
+        return self.__dict__[key] if key in self._keys else default
+
+    def keys(self) -> list[str]:
+        """The keys, in order of insertion."""
+        return list(self)
+
+    def values(self) -> list[Any]:
+        """The parameters, in order of insertion."""
+        return [self[key] for key in self]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """(key, parameter), in order of insertion."""
+        return [(key, self[key]) for key in self]
+
+    def update(self, parameters: Any) -> None:
+        """Add or replace parameters, from a dict or pairs."""
+        for key, value in dict(parameters).items():
+            self[key] = value
+
+
+def _parameter(value: Any) -> Any:
+    """Tensors as Parameters, all else as it is."""
+    return (
+        Parameter(value)
+        if isinstance(value, Tensor) and not isinstance(value, Parameter)
+        else value
+    )

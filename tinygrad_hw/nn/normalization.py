@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import dtypes, ops
@@ -20,6 +22,21 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _affine(module: Module, shape: tuple, weight: bool, bias: bool, dtype: Any) -> None:
+    """Give ``module`` the parameters weight and bias, or None in their place."""
+    for name, wanted in ("weight", weight), ("bias", bias):
+        p = _empty(shape, dtype, type(module).__name__) if wanted else None
+        module.register_parameter(name, p)
+
+
+def _start(module: Any) -> None:
+    """Weight 1 and bias 0, where there are."""
+    if module.weight is not None:
+        init.ones_(module.weight)
+    if module.bias is not None:
+        init.zeros_(module.bias)
+
+
 class _BatchNorm(Module):
     """Weight 1 and bias 0 where ``affine``; running mean and variance where ``track_running_stats``."""
 
@@ -30,7 +47,7 @@ class _BatchNorm(Module):
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-        track_running_stats: bool = True, dtype: np.dtype | None = None,
+        track_running_stats: bool = True, dtype: np.dtype | None = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_features = num_features
@@ -38,12 +55,8 @@ class _BatchNorm(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        name, shape = type(self).__name__, (num_features,)
-        for parameter in "weight", "bias":
-            if affine:
-                setattr(self, parameter, _empty(shape, dtype, name))
-            else:
-                self.register_parameter(parameter, None)
+        shape = (num_features,)
+        _affine(self, shape, affine, affine and bias, dtype)
         tracked = track_running_stats
         self.register_buffer("running_mean", zeros(shape, dtype=dtype) if tracked else None)
         self.register_buffer("running_var", ones(shape, dtype=dtype) if tracked else None)
@@ -61,9 +74,7 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, and no batches seen."""
         self.reset_running_stats()
-        if self.affine:
-            init.ones_(self.weight)
-            init.zeros_(self.bias)
+        _start(self)
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in self._ndims:
@@ -81,7 +92,7 @@ class _BatchNorm(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -112,9 +123,9 @@ class _InstanceNorm(_BatchNorm):
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-        track_running_stats: bool = False, dtype: np.dtype | None = None,
+        track_running_stats: bool = False, dtype: np.dtype | None = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         dims = self._ndims[0] - 2
@@ -162,26 +173,20 @@ class LayerNorm(Module):
         self.normalized_shape = shape
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        for name, wanted in ("weight", elementwise_affine), ("bias", elementwise_affine and bias):
-            if wanted:
-                setattr(self, name, _empty(shape, dtype, "LayerNorm"))
-            else:
-                self.register_parameter(name, None)
+        _affine(self, shape, elementwise_affine, elementwise_affine and bias, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Weight 1 and bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        _start(self)
 
     def forward(self, input: Tensor) -> Tensor:
         return ops.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
         )
 
 
@@ -224,7 +229,7 @@ class GroupNorm(Module):
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
-        dtype: np.dtype | None = None,
+        dtype: np.dtype | None = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
@@ -235,24 +240,21 @@ class GroupNorm(Module):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        for name in "weight", "bias":
-            if affine:
-                setattr(self, name, _empty((num_channels,), dtype, "GroupNorm"))
-            else:
-                self.register_parameter(name, None)
+        _affine(self, (num_channels,), affine, affine and bias, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Weight 1 and bias 0."""
-        if self.affine:
-            init.ones_(self.weight)
-            init.zeros_(self.bias)
+        _start(self)
 
     def forward(self, input: Tensor) -> Tensor:
         return ops.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class LocalResponseNorm(Module):

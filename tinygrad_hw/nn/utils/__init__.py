@@ -7,12 +7,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..autograd import no_grad
-from ..creation import zeros
-from ..errors import ShapeError
-from ..inplace import change
-from ..ops import cat, clamp, norm, stack
-from ..tensor import Tensor
+from ...autograd import no_grad
+from ...creation import zeros
+from ...errors import ShapeError
+from ...inplace import change
+from ...ops import cat, clamp, norm, stack
+from ...tensor import Tensor
+from . import parametrizations as parametrizations
+from . import parametrize as parametrize
+from . import rnn as rnn
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
