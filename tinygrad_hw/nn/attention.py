@@ -75,8 +75,8 @@ class MultiheadAttention(Module):
             if getattr(self, label) is not None:
                 init.xavier_uniform_(getattr(self, label))
         if self.in_proj_bias is not None:
-            init.zeros_(self.in_proj_bias)
-            init.zeros_(self.out_proj.bias)
+            for p in self.in_proj_bias, self.out_proj.bias:
+                init.zeros_(p)  # type: ignore[arg-type]
         for p in self.bias_k, self.bias_v:
             if p is not None:
                 init.xavier_normal_(p)
@@ -116,7 +116,9 @@ class _Layer(Module):
         norm_first: bool = False, bias: bool = True, dtype: np.dtype | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        attention = {"dropout": dropout, "bias": bias, "batch_first": batch_first, "dtype": dtype}
+        attention: dict[str, Any] = {
+            "dropout": dropout, "bias": bias, "batch_first": batch_first, "dtype": dtype,
+        }  # fmt: skip
         parts = self._parts
         self.self_attn = MultiheadAttention(d_model, nhead, **attention)
         if parts == 3:

@@ -182,21 +182,14 @@ def pixel_unshuffle(input, downscale_factor):
     return _reshape(x, (*lead, c * r * r, h // r, w // r))
 
 
-def _taps(padded: Any, window, dilation, stride, places):
+def _taps(padded: np.ndarray, window, dilation, stride, places):
     """For each tap of the window, the elements that it meets, as a view."""
     for k in np.ndindex(*window):
-        yield (
-            k,
-            padded[
-                (
-                    ...,
-                    *[
-                        slice(i * d, i * d + s * (n - 1) + 1, s)
-                        for i, d, s, n in zip(k, dilation, stride, places, strict=True)
-                    ],
-                )
-            ],
+        index: tuple = tuple(
+            slice(i * d, i * d + s * (n - 1) + 1, s)
+            for i, d, s, n in zip(k, dilation, stride, places, strict=True)
         )
+        yield k, padded[(..., *index)]
 
 
 @primitive
@@ -217,8 +210,8 @@ def _fold(input, *, sizes, window, dilation, padding, stride):
     padded: Any = np.zeros((*input.shape[:2], *whole), input.dtype)
     for k, elements in _taps(padded, window, dilation, stride, places):
         elements += input[(slice(None), slice(None), *k)]
-    inner = tuple(slice(p, p + n) for n, p in zip(sizes, padding, strict=True))
-    return np.ascontiguousarray(padded[(..., *inner)])
+    inner: tuple = (..., *(slice(p, p + n) for n, p in zip(sizes, padding, strict=True)))
+    return np.ascontiguousarray(padded[inner])
 
 
 @_unfold.vjp

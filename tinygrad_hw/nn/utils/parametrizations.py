@@ -64,7 +64,7 @@ class _SpectralNorm(Module):
             matrix = self._matrix(weight).detach().numpy()
             draw = default_generator.numpy.normal
             for label, n in ("_u", matrix.shape[0]), ("_v", matrix.shape[1]):
-                start = self._unit(draw(size=n).astype(matrix.dtype))
+                start = self._unit(np.asarray(draw(size=n), matrix.dtype))
                 self.register_buffer(label, from_numpy(start))
             self._iterate(matrix, 15)
 

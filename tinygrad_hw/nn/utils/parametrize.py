@@ -111,6 +111,6 @@ def remove_parametrizations(
     del module.parametrizations[tensor_name]
     if not len(module.parametrizations):
         del module.parametrizations
-        module.__class__ = type(module)._plain
+        module.__class__ = type(module)._plain  # type: ignore[attr-defined]
     setattr(module, tensor_name, Parameter(value.detach().clone(), trained))
     return module
