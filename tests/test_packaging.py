@@ -29,6 +29,7 @@ LAYERS = [
     {"inplace"},
     {"methods"},
     {"tensor"},
+    {"func"},
     {"autograd", "creation"},
     {"serialization"},
     {"nn", "optim"},

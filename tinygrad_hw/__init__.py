@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from . import autograd as autograd
 from . import dtypes as dtypes
 from . import errors as errors
+from . import func as func
 from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops

@@ -5,7 +5,9 @@ So a seed governs everything, and a generator's state can be saved and restored 
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -81,8 +83,25 @@ class Generator:
 default_generator = Generator()
 
 
+_guards: list[Callable[[], None]] = []
+
+
+@contextlib.contextmanager
+def guarded(look: Callable[[], None] | None) -> Iterator[None]:
+    """Within it ``look`` is called before numbers are drawn, and may raise."""
+    kept = list(_guards)
+    if look is not None:
+        _guards.append(look)
+    try:
+        yield
+    finally:
+        _guards[:] = kept
+
+
 def draw(generator: Generator | None, method: str, *args) -> np.ndarray:
     """What that method of ``generator.numpy`` (default: the package's generator) returns; drawn anew at each replay."""
+    for look in _guards:
+        look()
     source = generator or default_generator
     recorder = recording.current
     if recorder is None:

@@ -433,6 +433,20 @@ _new = Tensor.__new__
 _add, _sub, _mul, _div = ops.add, ops.sub, ops.mul, ops.PRIMITIVES["_div"]
 
 
+class _Examples:
+    """The ``_view`` of a Tensor that stands for one example of many: nobody sees its memory."""
+
+    def __getitem__(self, _: Any):
+        raise ValuesNeeded
+
+
+class ValuesNeeded(Exception):
+    """Something asked for values that differ between the examples of a batch."""
+
+
+EXAMPLES: Any = _Examples()
+
+
 def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
     """Run ``op`` on Tensors, arrays and numbers; record it if a Tensor among them requires a gradient."""
     arrays = []
@@ -441,6 +455,8 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
     for x in operands:
         if isinstance(x, Tensor):
             if x._view is not None:
+                if x._view is EXAMPLES:
+                    return x._apply(op, operands, attrs)
                 x._edge()
             arrays.append(x._array)
             if x._requires_grad:

@@ -1,0 +1,319 @@
+"""Tensors that stand for one example while they hold all of them, and how operators treat them.
+
+A :class:`Batched` shows the shape of one example; the tensor within has the sizes of the batches in front, one for
+each ``vmap`` that is at work (its level). An operator on it is the same operator on the tensor within, its attributes
+moved by the dimensions in front; one without such a rule runs once for each example, and is listed in ``looped``.
+Nobody can look at the values: whoever tries raises ValuesNeeded, and ``vmap`` calls the function for each example.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes, ops
+from ..ops.core import Primitive
+from ..ops.reduce import _expand
+from ..ops.shape import _permute, _reshape
+from ..tensor import EXAMPLES, Tensor, ValuesNeeded, apply
+
+
+class _Levels(threading.local):
+    def __init__(self) -> None:
+        #: Number of examples of each vmap at work, by level; levels grow from the outermost inwards.
+        self.sizes: dict[int, int] = {}
+        #: Names of operators without a rule, which ran example by example.
+        self.looped: set[str] = set()
+
+
+state = _Levels()
+
+
+class _Shadow:
+    """Of an example's array what is the same for all: shape and type, and no values."""
+
+    base = None
+    flags = SimpleNamespace(c_contiguous=False, carray=False, writeable=True)
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.ndim = len(shape)
+        self.size = int(np.prod(shape))
+        self.itemsize = dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getattr__(self, name: str):
+        raise ValuesNeeded
+
+    def _refuse(self, *_: Any):
+        raise ValuesNeeded
+
+    __array__ = __eq__ = __invert__ = __getitem__ = _refuse  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Batched(Tensor):
+    """One example, for all at once: ``_inner`` has the sizes of ``_levels`` in front of the example's."""
+
+    __slots__ = ("_inner", "_levels")
+
+    _inner: Tensor
+    _levels: tuple[int, ...]
+
+    @classmethod
+    def _around(cls, inner: Tensor, levels: tuple[int, ...]) -> Tensor:
+        if not levels:
+            return inner
+        self = cls.__new__(cls)
+        self._inner = inner
+        self._levels = levels
+        self._requires_grad = inner._requires_grad
+        self._node = None
+        self._version = [0, "", 0]
+        self._view = EXAMPLES
+        self._grad = None
+        return self
+
+    @property
+    def _array(self) -> Any:  # type: ignore[override]
+        inner = self._inner
+        return _Shadow(inner.shape[len(self._levels) :], inner.dtype)
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._inner.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        raise ValuesNeeded
+
+    def detach(self) -> Tensor:
+        return Batched._around(self._inner.detach(), self._levels)
+
+    def _look(self, *_: Any, **__: Any):
+        raise ValuesNeeded
+
+    numpy = __array__ = item = tolist = __format__ = _look
+    _single = __index__ = _look
+    data = grad_fn = is_leaf = property(_look)  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Batched(levels={self._levels}, {self._inner!r})"
+
+    def _apply(self, op: Primitive, operands: tuple, attrs: tuple):
+        found = {x for t in operands if isinstance(t, Batched) for x in t._levels}
+        levels = tuple(sorted(found))
+        rule = _rule(op)
+        inner = None if rule is None else rule(op, operands, attrs, levels)
+        if inner is None:
+            state.looped.add(op.name.lstrip("_"))
+            inner = _loop(op, operands, attrs, levels)
+        return Batched._around(inner, levels)
+
+
+def sizes(levels: tuple[int, ...]) -> tuple[int, ...]:
+    """The number of examples of each level."""
+    return tuple(state.sizes[level] for level in levels)
+
+
+def expose(x: Tensor, levels: tuple[int, ...], full: bool = True) -> Tensor:
+    """``x`` with ``levels`` as its leading dimensions (of size 1 where x is the same for all, unless ``full``).
+
+    Levels of x that are not among them stay as they are.
+    """
+    own = x._levels if isinstance(x, Batched) else ()
+    inner = x._inner if isinstance(x, Batched) else x
+    rest = tuple(level for level in own if level not in levels)
+    k, shape = len(own), inner.shape
+    order = [own.index(level) for level in (*rest, *levels) if level in own]
+    if order != list(range(k)):
+        inner = _permute(inner, (*order, *range(k, len(shape))))
+    wanted = tuple(state.sizes[level] if level in own else 1 for level in levels)
+    if any(level not in own for level in levels):
+        inner = _reshape(inner, (*sizes(rest), *wanted, *shape[k:]))
+    if full and wanted != sizes(levels):
+        inner = _expand(inner, (*sizes(rest), *sizes(levels), *shape[k:]))
+    return Batched._around(inner, rest)
+
+
+def hide(x: Tensor, levels: tuple[int, ...]) -> Tensor:
+    """The inverse of ``expose``: the leading dimensions of ``x`` become ``levels``."""
+    own = x._levels if isinstance(x, Batched) else ()
+    inner = x._inner if isinstance(x, Batched) else x
+    together = (*own, *levels)
+    order = sorted(range(len(together)), key=together.__getitem__)
+    if order != list(range(len(together))):
+        inner = _permute(inner, (*order, *range(len(together), len(inner.shape))))
+    return Batched._around(inner, tuple(sorted(together)))
+
+
+# Rules: (operator, operands, attributes, levels) -> the result with the levels in front; None: not for these
+
+
+def _loop(op: Primitive, operands: tuple, attrs: tuple, levels: tuple[int, ...]) -> Tensor:
+    """The operator on each example."""
+    every = [expose(x, levels) if isinstance(x, Batched) else x for x in operands]
+    results = []
+    for place in np.ndindex(*sizes(levels)):
+        one = tuple(
+            e[place] if isinstance(x, Batched) else e for x, e in zip(operands, every, strict=True)
+        )
+        results.append(op(*one, *attrs) if not op.variadic else apply(op, one, attrs))
+    if not results:
+        raise ValueError(f"vmap: {op.name.lstrip('_')} has no rule for a batch without examples")
+    return _reshape(ops.stack(results), (*sizes(levels), *results[0].shape))
+
+
+def _elementwise(op: Primitive, operands: tuple, attrs: tuple, levels: tuple[int, ...]):
+    """Trailing dimensions meet as they did: ones go between the batch and an example of fewer dimensions."""
+    shadows = [x._array if isinstance(x, Tensor) else x for x in operands]
+    rank = max(len(getattr(x, "shape", ())) for x in shadows)
+    weak = dtypes.result_type(*shadows)
+    aligned = []
+    for x, shadow in zip(operands, shadows, strict=True):
+        if isinstance(x, Batched):
+            x = expose(x, levels, full=False)
+            k, shape = len(levels), x.shape
+            if len(shape) - k < rank:
+                x = _reshape(x, (*shape[:k], *(1,) * (rank + k - len(shape)), *shape[k:]))
+            if not shadow.ndim and x.dtype.kind == weak.kind:
+                x = x.to(weak)  # an example of no dimensions does not decide the type
+        aligned.append(x)
+    out = apply(op, tuple(aligned), attrs)
+    lead = sizes(levels)
+    return out if out.shape[: len(lead)] == lead else _expand(out, (*lead, *out.shape[len(lead) :]))
+
+
+def _same(op: Primitive, operands: tuple, attrs: tuple, levels: tuple[int, ...]):
+    """Only trailing dimensions matter, or none."""
+    return apply(op, (expose(operands[0], levels), *operands[1:]), attrs)
+
+
+def _shifted(**moves: Callable) -> Callable:
+    """The first operand's dimensions are counted behind the batch: ``moves`` say what becomes of attributes."""
+
+    def rule(op: Primitive, operands: tuple, attrs: tuple, levels: tuple[int, ...]):
+        rank = len(operands[0].shape)
+        moved = []
+        for name, value in zip(op.attrs, attrs, strict=True):
+            move = moves.get(name)
+            if move is not None:
+                value = move(value, levels, rank)
+                if value is None:
+                    return None
+            moved.append(value)
+        return apply(op, (expose(operands[0], levels),), tuple(moved))
+
+    return rule
+
+
+def _dims(dims, levels: tuple, rank: int):
+    """Dimensions of an example (None or empty: all) as those of the batch."""
+    if not rank:
+        return None
+    k = len(levels)
+    if isinstance(dims, int):
+        return dims % rank + k
+    return tuple(d % rank + k for d in dims or range(rank))
+
+
+def _one_dim(dim, levels: tuple, rank: int):
+    return dim % rank + len(levels) if rank and dim is not None else None
+
+
+def _behind(dims, levels: tuple, rank: int):
+    return tuple(d + len(levels) for d in dims)
+
+
+def _order(dims, levels: tuple, rank: int):
+    return (*range(len(levels)), *_behind(dims, levels, rank))
+
+
+def _shape(shape, levels: tuple, rank: int):
+    return (*sizes(levels), *shape)
+
+
+def _index(index, levels: tuple, rank: int):
+    """Behind the batch, unless NumPy would put the result's dimensions elsewhere then."""
+    index = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(i, np.ndarray) for i in index):
+        places = [n for n, i in enumerate(index) if isinstance(i, int | np.integer | np.ndarray)]
+        together = places[-1] - places[0] + 1 == len(places)
+        if not together or any(isinstance(i, bool) or i is None for i in index):
+            return None
+    return (slice(None),) * len(levels) + index
+
+
+def _widths(widths, levels: tuple, rank: int):
+    return (*((0, 0),) * len(levels), *widths)
+
+
+def _grow(op: Primitive, operands: tuple, attrs: tuple, levels: tuple[int, ...]):
+    """expand: new dimensions go between the batch and the example."""
+    x = expose(operands[0], levels)
+    k, shape = len(levels), x.shape
+    ones = (1,) * (len(attrs[0]) + k - len(shape))
+    return _expand(_reshape(x, (*shape[:k], *ones, *shape[k:])), (*sizes(levels), *attrs[0]))
+
+
+def _join(op: Primitive, operands: tuple, attrs: tuple, levels: tuple[int, ...]):
+    dim, offsets = attrs
+    parts = tuple(expose(x, levels) for x in operands)
+    return apply(op, parts, (dim + len(levels), offsets))
+
+
+def _weighted(op: Primitive, operands: tuple, attrs: tuple, levels: tuple[int, ...]):
+    """A linear layer: as it is where only its input is batched, else as products of matrices."""
+    input, weight, *bias = operands
+    if not any(isinstance(x, Batched) for x in (weight, *bias)):
+        return apply(op, (expose(input, levels), weight, *bias), attrs)
+    swapped = ops.transpose(weight, -1, -2)
+    out = ops.matmul(input, swapped)
+    return expose(out + bias[0] if bias else out, levels)
+
+
+def _merged(op: Primitive, operands: tuple, attrs: tuple, levels: tuple[int, ...]):
+    """Examples of images join the images' own batch, where nothing else differs between them."""
+    if any(isinstance(x, Batched) for x in operands[1:]):
+        return None
+    x = expose(operands[0], levels)
+    k = len(levels)
+    out = (
+        apply(op, (_reshape(x, (-1, *x.shape[k + 1 :])), *operands[1:]), attrs)
+        if x.numel()
+        else None
+    )
+    return None if out is None else _reshape(out, (*x.shape[: k + 1], *out.shape[1:]))
+
+
+_REDUCE = _shifted(dims=_dims, dim=_dims)
+_PICK = _shifted(dim=_one_dim)
+_PLACED = _shifted(shape=_shape, index=_index)
+RULES: dict[str, Callable | None] = {
+    **dict.fromkeys(("clone", "_cast", "tril", "triu"), _same),
+    "_sum": _shifted(dims=_behind),
+    **dict.fromkeys(("_norm2", "_logsumexp"), _REDUCE),
+    **dict.fromkeys(("amax", "amin", "all", "any"), _REDUCE),
+    **dict.fromkeys(("argmax", "argmin", "_cumsum", "_softmax", "_log_softmax"), _PICK),
+    **dict.fromkeys(("_slice", "_take", "_unslice", "_put"), _PLACED),
+    **dict.fromkeys(("_convolve", "_convolve_biased", "_max_pool", "_avg_pool"), _merged),
+    **dict.fromkeys(("_linear", "_affine"), _weighted),
+    "_reshape": _shifted(shape=_shape),
+    "_permute": _shifted(dims=_order),
+    "_flip": _shifted(dims=_behind),
+    "_pad": _shifted(widths=_widths),
+    "_expand": _grow,
+    "_cat": _join,
+    **dict.fromkeys(("_index_put", "_show"), None),
+}
+
+
+def _rule(op: Primitive) -> Callable | None:
+    return RULES.get(op.name, _elementwise if op.broadcasts else None)
