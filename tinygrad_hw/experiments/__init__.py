@@ -23,6 +23,7 @@ NAMES = (
     "extract",
     "autoencoder",
     "cnn36",
+    "accuracy",
 )
 
 

@@ -1,0 +1,211 @@
+"""The write-ups' headline figures beside ours: characters, digits and bit sequences, mean over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import data, nn, optim, random
+from ..data import Splits
+from ..data.augment import Distortion
+from ..data.sets import Part
+from ..errors import DataError
+from ..nn import functional
+from ..random import default_generator
+from ..train import predict
+from .cnn36 import merged, network
+from .lab import COLORS, Lab, seeds_text
+from .learning import accuracy, learn, mlp, warm_and_cosine
+from .mnist_mlp import shifted
+
+TITLE = "Accuracies"
+
+#: What the write-ups report, where they do.
+REPORTED = {"characters, 1024-64-36": 0.78, "digits, 200-100": 0.9788}
+
+
+def images(splits: Splits, part: str) -> Part:
+    """A part as upright images (n, 1, height, width), ink 1 on paper 0."""
+    x, y = getattr(splits, part)
+    x = splits.upright(1 - x if splits.transposed else x)
+    return np.ascontiguousarray(x)[:, None], y
+
+
+def distorted(distortion: Distortion) -> Callable[[np.ndarray], np.ndarray]:
+    """That distortion of images (n, 1, height, width)."""
+    return lambda x: distortion(x[:, 0])[:, None]
+
+
+def mirrored(x: np.ndarray) -> np.ndarray:
+    """Sequences (n, 20) of ±1/2 with signs and directions drawn anew: who typed them cannot be told by either."""
+    rng = default_generator.numpy
+    x = x * rng.choice(np.array([-1, 1], np.float32), (len(x), 1))
+    return np.where(rng.random((len(x), 1)) < 0.5, x, x[:, ::-1])
+
+
+def flat(
+    *widths: int, activation: type[nn.Module] = nn.ReLU, dropout: float = 0.0
+) -> nn.Sequential:
+    """``mlp`` on images."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for layer in mlp(*widths, activation=activation):
+        layers.append(layer)
+        if dropout and isinstance(layer, activation):
+            layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers)
+
+
+class Bits(nn.Module):
+    """Convolutions along a sequence (n, 20), averaged over its places: one logit."""
+
+    def __init__(self, channels: int = 32) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv1d(1, channels, 7), nn.ReLU(), nn.Dropout(0.2), nn.Conv1d(channels, channels, 3)
+        )
+        self.last = nn.Linear(channels, 1)
+
+    def forward(self, x: Any) -> Any:
+        return self.last(functional.relu(self.features(x.unsqueeze(1))).mean(2))
+
+
+def characters(kind: str, seed: int, epochs: int, quick: bool, root: Any) -> dict[str, Any]:
+    """``as they are`` and ``distorted``: the write-up's network; ``convolutions``: the best of ours."""
+    splits = Lab.data_of("characters", quick, root)
+    random.manual_seed(seed)
+    train, valid, test = (images(splits, part) for part in ("train", "valid", "test"))
+    classes = len(splits.classes)
+    change: Any = None if kind == "as they are" else distorted(Distortion())
+    if kind == "convolutions":
+        model, lr = network(classes, 8 if quick else 24), 3e-3
+        both = tuple(np.concatenate(pair) for pair in zip(train, valid, strict=True))
+        train = both[0], both[1]
+    else:
+        model, lr = flat(1024, 64, classes, activation=nn.Sigmoid), 3e-3
+        if change is not None:
+            change = distorted(Distortion(1.0, 8.0, 0.15, 0.08, 0.08, 0.5, 0.3))
+    optimizer = optim.AdamW(model.parameters(), lr=lr, weight_decay=0.02)
+    learn(model, optimizer, train, test, epochs, 64, rate=warm_and_cosine, augment=change)
+    got = predict(model, test[0]).numpy().argmax(axis=1)
+    result = {
+        "accuracy": accuracy(model, test)[1],
+        "merged": float((merged(got) == merged(test[1])).mean()),
+    }
+    if not quick or root:
+        try:
+            x, y = images(data.load("nist26", root), "test")
+        except DataError:
+            return result
+        result["letters"] = float((predict(model, x).numpy().argmax(axis=1) == y).mean())
+    return result
+
+
+def digits(kind: str, seed: int, epochs: int, quick: bool, root: Any) -> dict[str, Any]:
+    """``200-100`` with shifts of a pixel, ``convolutions`` with distortions."""
+    splits = Lab.data_of("digits", quick, root)
+    random.manual_seed(seed)
+    train, test = images(splits, "train"), images(splits, "test")
+    side = train[0].shape[-1]
+    if kind == "200-100":
+        model = flat(side * side, 200, 100, 10, dropout=0.1)
+        optimizer: Any = optim.SGD(
+            model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4
+        )
+        change: Any = lambda x: shifted(x, side).reshape(x.shape)  # noqa: E731
+    else:
+        w = 8 if quick else 16
+        model = nn.Sequential(
+            *(nn.Conv2d(1, w, 3, padding=1, bias=False), nn.BatchNorm2d(w), nn.ReLU()),
+            nn.MaxPool2d(2),
+            *(nn.Conv2d(w, 2 * w, 3, padding=1, bias=False), nn.BatchNorm2d(2 * w), nn.ReLU()),
+            nn.MaxPool2d(2),
+            *(nn.Flatten(), nn.Linear(2 * w * (side // 4) ** 2, 128), nn.ReLU()),
+            *(nn.Dropout(0.4), nn.Linear(128, 10)),
+        )
+        optimizer = optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.02)
+        small = side / 28
+        change = distorted(Distortion(2 * small, 10, 0.15, 0.1, 0.1, 0.6 * small, 0.3 * small))
+    batch = 100 if len(train[1]) > 10000 else 25
+    learn(model, optimizer, train, test, epochs, batch, rate=warm_and_cosine, augment=change)
+    loss, right = accuracy(model, test)
+    return {"accuracy": right, "loss": loss}
+
+
+def sequences(kind: str, seed: int, epochs: int, quick: bool, root: Any) -> dict[str, Any]:
+    """``20-20-1`` and ``convolution``; equal sequences are all in one part of the split."""
+    splits = Lab.data_of("sequences", quick, root)
+    random.manual_seed(seed)
+    pairs = (getattr(splits, part) for part in ("train", "valid", "test"))
+    train, valid, test = ((x - np.float32(0.5), y[:, None].astype(np.float32)) for x, y in pairs)
+    if kind == "20-20-1":
+        model: nn.Module = mlp(20, 20, 1)
+    else:
+        model = Bits()
+    optimizer = optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.05)
+    bce: Any = functional.binary_cross_entropy_with_logits
+    learn(model, optimizer, train, valid, epochs, 64, bce, rate=warm_and_cosine, augment=mirrored)
+    right = (predict(model, test[0]).numpy() > 0) == (test[1] > 0.5)
+    return {"accuracy": float(right.mean())}
+
+
+#: What is trained, and for how many epochs, quick ones behind.
+ROWS: dict[str, tuple[Any, str, int, int]] = {
+    "characters, 1024-64-36": (characters, "as they are", 30, 4),
+    "characters, 1024-64-36, distorted": (characters, "distorted", 150, 4),
+    "characters, convolutions": (characters, "convolutions", 30, 2),
+    "digits, 200-100": (digits, "200-100", 20, 4),
+    "digits, convolutions": (digits, "convolutions", 14, 2),
+    "sequences, 20-20-1": (sequences, "20-20-1", 60, 10),
+    "sequences, convolution": (sequences, "convolution", 60, 10),
+}
+
+
+def part(row: str, seed: int, epochs: int, quick: bool, root: Any) -> dict[str, Any]:
+    """One row of the table for one seed."""
+    train, kind, *_ = ROWS[row]
+    return train(kind, seed, epochs, quick, root)
+
+
+def run(lab: Lab) -> None:
+    """Train all rows; draw each seed's accuracy beside what the write-ups report."""
+    for find in (lab.characters, lab.digits, lab.sequences):
+        find()
+    seeds = range(lab.seed, lab.seed + (1 if lab.quick else 3))
+    results = lab.sweep(
+        part,
+        {
+            f"{row}, seed {seed}": {
+                "row": row,
+                "seed": seed,
+                "epochs": quick if lab.quick else slow,
+            }
+            | lab.data_settings
+            for seed in seeds
+            for row, (_, _, slow, quick) in ROWS.items()
+        },
+    )
+    axes = lab.axes(1, 1, 8.5, 4.2)
+    ax = axes[0, 0]
+    for i, row in enumerate(ROWS):
+        runs = [results[f"{row}, seed {seed}"] for seed in seeds]
+        for key in runs[0]:
+            values = [r[key] for r in runs]
+            lab.number(f"{row}: {key}, mean and each", [np.mean(values), values])
+        errors = [100 * (1 - r["accuracy"]) for r in runs]
+        ax.plot(errors, [i] * len(errors), "o", color=COLORS[0], label="ours, each seed" * (i == 0))
+        ax.text(max(errors) * 1.08, i, f"{np.mean(errors):.2f}", va="center", fontsize=9)
+        if row in REPORTED:
+            reported = 100 * (1 - REPORTED[row])
+            ax.plot(reported, i, "D", color=COLORS[1], label="write-up" * (i == 0))
+    ax.set_yticks(range(len(ROWS)), list(ROWS))
+    ax.set(xlabel="wrong on the test part (%)", xscale="log", xlim=(0.2, 100))
+    ax.invert_yaxis()
+    ax.legend()
+    lab.figure(
+        axes,
+        "accuracy",
+        "Errors of our networks (the write-ups' on their own data)",
+        seeds_text(seeds),
+    )
