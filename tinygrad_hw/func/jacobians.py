@@ -76,7 +76,7 @@ def jacfwd(
     @functools.wraps(func)
     def run(*args: Any, **kwargs: Any) -> Any:
         of_chosen, chosen = _split("jacfwd", func, argnums, args, kwargs)
-        output, push, *aux = linearize(of_chosen, chosen, has_aux=has_aux)
+        _output, push, *aux = linearize(of_chosen, chosen, has_aux=has_aux)
         inputs = tree.leaves(chosen)
         columns = vmap(
             lambda *t: push(tree.build(chosen, iter(t))), out_dims=-1, chunk_size=chunk_size
