@@ -14,6 +14,7 @@ from ..errors import DTypeError
 from ..random import Generator, draw
 from .core import composite, elementwise
 from .pointwise import (  # noqa: F401 (rules name them)
+    _cast,
     abs,
     exp,
     expm1,
@@ -189,7 +190,10 @@ def dropout(input, p=0.5, training=True, generator: Generator | None = None):
         )
     if p == 1:
         return mul(input, 0)
-    kept = draw(generator, "random", tuple(input.shape), input.dtype)
+    # Drawn in float32 whatever the input's type: so the mask does not depend on it.
+    kept = draw(generator, "random", tuple(input.shape), np.float32)
+    if input.dtype != kept.dtype:
+        kept = _cast(kept, input.dtype)
     return _drop(input, kept, float(p), 1 / (1 - p))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ShapeError
+from ..kernels import recording
 from ..random import Generator
 from .activation import dropout
 from .core import composite
@@ -22,7 +23,7 @@ def _drop_channels(name, dims, input, p, training, generator):
     if not training or p == 0:
         return input
     keep = shape[: len(shape) - dims]
-    ones = np.ones(keep + (1,) * dims, input.dtype)
+    ones = recording.constant(np.ones(keep + (1,) * dims, input.dtype))
     return mul(input, dropout(ones, p, True, generator))
 
 
