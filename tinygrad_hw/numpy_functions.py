@@ -6,7 +6,6 @@ an error.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 
 import numpy as np
@@ -15,18 +14,16 @@ from . import ops
 from .errors import GraphError
 from .ops.core import Recorded
 
-
-def _on_tensor(function: Callable) -> Callable:
-    """A symmetric operator that arrays leave to NumPy, asked of the operand that is a Tensor."""
-    return lambda a, b: function(b, a) if isinstance(b, Recorded) else function(a, b)
-
-
 _SAME = (
-    "exp expm1 log log1p sqrt square reciprocal sin cos tanh sign maximum minimum matmul isnan isinf isfinite "
-    "logical_and logical_or logical_xor logical_not"
+    "exp exp2 expm1 log log1p log2 log10 logaddexp logaddexp2 sqrt square reciprocal sign maximum minimum matmul "
+    "sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot deg2rad rad2deg "
+    "floor ceil trunc fmod remainder floor_divide copysign heaviside isnan isinf isfinite "
+    "logical_and logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not"
 )
 _UFUNCS: dict[Callable, Callable] = {
     **{getattr(np, name): getattr(ops, name) for name in _SAME.split()},
+    np.left_shift: ops.bitwise_left_shift,
+    np.right_shift: ops.bitwise_right_shift,
     np.add: ops.add,
     np.subtract: ops.sub,
     np.multiply: ops.mul,
@@ -40,9 +37,6 @@ _UFUNCS: dict[Callable, Callable] = {
     np.less_equal: ops.le,
     np.greater: ops.gt,
     np.greater_equal: ops.ge,
-    np.bitwise_and: _on_tensor(operator.and_),
-    np.bitwise_or: _on_tensor(operator.or_),
-    np.bitwise_xor: _on_tensor(operator.xor),
 }
 
 

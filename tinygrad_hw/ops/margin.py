@@ -101,7 +101,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-06, reduction="mean
 @primitive
 def _raised(input, *, least):
     """The larger of a variance and ``least``.  Derivation: the identity, where it was raised too."""
-    if input.size and input.min() < 0:
+    if (input < 0).any():
         raise ValueError(f"gaussian_nll_loss: expected var >= 0, got {input.min()}")
     return np.maximum(input, input.dtype.type(least))
 
