@@ -118,7 +118,7 @@ for _dims, _name in enumerate(("dropout1d", "dropout2d", "dropout3d"), 1):
         _name, real(2, 3, *(2,) * _dims), torch=False,
         call=lambda f, x: f(x, 0.4, True, generator=Generator(2)),
     )  # fmt: skip
-    case(_name, real(3, *(2,) * _dims), p=0.4, training=False, oracle=np.copy)
+    case(_name, real(1, 3, *(2,) * _dims), p=0.4, training=False, oracle=np.copy)
 
 # Normalization of samples
 
@@ -128,7 +128,7 @@ def standardize(x, dims, eps=1e-5):
     return (x - x.mean(dims, keepdims=True)) / np.sqrt(x.var(dims, keepdims=True) + eps)
 
 
-case("layer_norm", real(4, 5), normalized_shape=5, oracle=lambda x: standardize(x, (1,)))
+case("layer_norm", real(4, 5), normalized_shape=(5,), oracle=lambda x: standardize(x, (1,)))
 case("layer_norm", real(2, 3, 4), real(3, 4), real(3, 4), oracle=lambda x, w, b: standardize(x, (1, 2)) * w + b,
      call=lambda f, x, w, b: f(x, (3, 4), w, b))  # fmt: skip
 case("layer_norm", real(2, 3), real(3), call=lambda f, x, w: f(x, [3], w, eps=0.1))

@@ -91,8 +91,12 @@ def _adaptive_max_index(input, *, places):
     bounds = [_bounds(n, o) for n, o in zip(shape, places, strict=True)]
     for place in np.ndindex(places):
         window = tuple(slice(*bounds[d][i]) for d, i in enumerate(place))
-        values = planes[(slice(None), *window)].reshape(len(planes), position[window].size)
-        out[(slice(None), *place)] = position[window].reshape(-1)[values.argmax(1)]
+        at = position[window].reshape(-1)[::-1]
+        values = planes[(slice(None), *window)].reshape(len(planes), at.size)[:, ::-1]
+        # The first of equals, but the last NaN.
+        best = at.size - 1 - values[:, ::-1].argmax(1)
+        best = np.where((values != values).any(1), (values != values).argmax(1), best)
+        out[(slice(None), *place)] = at[best]
     return out.reshape(input.shape[:-dims] + places)
 
 
