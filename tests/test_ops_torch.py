@@ -167,6 +167,7 @@ OTHER_GRADIENTS = {
     "clamp": "between equal tensor bounds PyTorch drops the gradient",
     "kl_div": "the slope of t ln t at t = 0 is −∞, which PyTorch makes NaN",
     "binary_cross_entropy": "towards the target, PyTorch forgets that logarithms are cut at −100",
+    "scaled_dot_product_attention": "of scores near 1e8, eight digits of a weight's gradient remain",
     "hardsigmoid": "PyTorch's 1/6 is rounded to float32",
     "scatter_reduce": "PyTorch counts self among the largest where it takes no part",
     "cdist": "PyTorch gives ties of the largest difference the whole gradient each",
@@ -216,6 +217,9 @@ OTHER_TYPES = {
     "softmin": "as softmax",
     "huber_loss": "the input's type, where the other losses promote",
     "einsum": "bool products that PyTorch has for some equations only",
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), "integers, here an error"),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), "as conv1d"),
+    **dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool3d"), "means of integers, here an error"),
     **dict.fromkeys(
         "addmm addmv addr addbmm baddbmm addcmul".split(),
         "float factors of integers, cut to integers, here an error",
@@ -239,6 +243,16 @@ NO_INFINITIES = {
     "cumulative_trapezoid": "as trapezoid",
     **dict.fromkeys("std_mean var_mean".split(), "PyTorch's running mean makes NaN of ∞"),
     "cdist": "PyTorch compares past NaN",
+    # In these it depends on the order of the arithmetic whether an infinity meets a 0:
+    "batch_norm": "a weight of 0",
+    "conv2d": "the zeros of the padding",
+    "interpolate": "elements beyond the filter",
+    **dict.fromkeys(
+        "conv_transpose1d conv_transpose2d conv_transpose3d".split(), "places a tap does not reach"
+    ),
+    **dict.fromkeys(
+        "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d".split(), "other windows"
+    ),
 }
 
 
