@@ -31,13 +31,16 @@ REFUSED = {
     "multilabel_margin_loss": (_STRANGE,),
     "searchsorted": (_VALUES,),
     "batch_norm": (_STRANGE,),
+    "ctc_loss": ("ctc_loss has no place",),
 }
 
 
+#: Cases that start a generator of their own in each call, where a replay goes on with the recorded one.
+DRAWN = {f"dropout{d}d-0" for d in (1, 2, 3)}
 #: Cases of an operator: two, of which each compiles its kernels; in the profile deep all.
 _FEW = 2 if settings.default.max_examples < 1000 else len(CASES)
 _NUMBER = {c.name: sum(d.op == c.op for d in CASES[: i + 1]) for i, c in enumerate(CASES)}
-SOME = [c for c in CASES if _NUMBER[c.name] <= _FEW]
+SOME = [c for c in CASES if _NUMBER[c.name] <= _FEW and c.name not in DRAWN]
 
 
 def run(case: Case, xs: list, cs: list) -> tuple[list, list]:

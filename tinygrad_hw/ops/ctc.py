@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..errors import DTypeError, ShapeError
+from ..kernels import recording
 from .core import composite
 from .index import _take, array_of, gather
 from .loss import _reduce
@@ -55,6 +56,9 @@ def ctc_loss(
     Derivation: of the recursion over time, α_t(s) = p_t(l_s) Σ α_{t−1} over s, s − 1 and, past a blank, s − 2, in logs.
     Source: Graves et al. 2006, eq. 5 to 8.
     """
+    recording.refuse(
+        "ctc_loss", "Its recursion follows the lengths of the targets: leave it outside."
+    )
     if len(log_probs.shape) not in (2, 3):
         raise ShapeError(
             f"ctc_loss: expected log_probs (time, n, classes), got {tuple(log_probs.shape)}"
