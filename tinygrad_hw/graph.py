@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from . import hooks
 from .errors import GraphError
 from .kernels import recording
 from .ops.core import Primitive
@@ -32,11 +33,12 @@ class Node:
     ``rules`` are the derivative rules of the operands that need a gradient. ``saved[i]`` is (array, version counter,
     its count then, edge) for an operand that a rule needs, or a plain value; ``saved_out`` the same for the output;
     ``saved`` is None once freed. ``sequence`` grows in order of creation, so that running nodes from the largest down
-    meets every node after all its users. ``watchers`` are weak references to Tensors that want this node's cotangent.
+    meets every node after all its users. ``watchers`` are hooks, which may replace this node's cotangent, and weak
+    references to Tensors that want it. ``origin`` is set by ``detect_anomaly`` alone.
     """
 
     __slots__ = (
-        "attrs", "dtype", "edges", "op", "rules", "saved", "saved_out", "sequence", "shape", "watchers",
+        "attrs", "dtype", "edges", "op", "origin", "rules", "saved", "saved_out", "sequence", "shape", "watchers",
     )  # fmt: skip
 
     def __init__(
@@ -180,6 +182,19 @@ class Node:
         return self.edges[index].shape if kind == "shape" else operand
 
 
+    def watched(self, g):
+        """What the hooks make of the cotangent, for whoever waits for it and to go on with."""
+        watchers: list = self.watchers or []
+        for hook in list(watchers):
+            if isinstance(hook, hooks.Hook):
+                g = hook.function(g)
+        for watcher in watchers:
+            tensor = None if isinstance(watcher, hooks.Hook) else watcher()
+            if tensor is not None:
+                tensor._accumulate(g, True)
+        return g
+
+
 class Bundle(dict):
     """Cotangents of an operation with several outputs, by output number."""
 
@@ -207,7 +222,13 @@ class _Mode(threading.local):
     enabled = True
 
 
+class _Anomaly(threading.local):
+    #: Called in a backward pass with each node and what it has pulled, while anomalies are looked for.
+    check: Callable[[Any, list], None] | None = None
+
+
 mode = _Mode()
+anomaly = _Anomaly()
 
 
 def is_grad_enabled() -> bool:
@@ -326,11 +347,13 @@ def run_backward(
     retain_graph: bool,
     captured: dict | None = None,
     revive: Callable | None = None,
+    stop: bool = False,
 ) -> None:
     """Propagate cotangents from ``roots`` (edge, cotangent) to the leaves.
 
     Leaves accumulate into ``.grad``; with ``captured``, a mapping whose keys are edges, none does: its values become
-    the cotangents met there, and nodes that do not lead to its keys are left alone. Cotangents are arrays, or Tensors
+    the cotangents met there, and nodes that do not lead to its keys are left alone (nor, with ``stop``, are those
+    below them gone through). Cotangents are arrays, or Tensors
     when ``revive(array, version, edge)`` is given, which makes the pass itself differentiable. Iterative, and each
     node's cotangent is dropped as soon as it is used.
     """
@@ -339,7 +362,24 @@ def run_backward(
     heap: list[tuple[int, Node]] = []
     onward: set = set() if captured is None else _leading_to(captured, roots)
     needed = None if captured is None else onward.union(captured)
-    plain = captured is None and revive is None
+    if stop:
+        onward.difference_update(captured or ())
+    hooked = hooks.leaves  # tables of leaves with hooks, which get the whole gradient at once
+    plain = captured is None and revive is None and not hooked
+    waiting: dict[int, list] = {}
+    hooks.guard()
+    check = anomaly.check
+    if check is not None:
+        for edge, cotangent in roots:
+            check(edge, [(edge, cotangent)])
+
+    def accumulate(edge, cotangent, shared: bool) -> None:
+        if not hooked or id(edge) not in hooked:
+            edge._accumulate(cotangent, shared)
+        elif id(edge) in waiting:
+            waiting[id(edge)][1] = waiting[id(edge)][1] + cotangent
+        else:
+            waiting[id(edge)] = [edge, cotangent]
 
     def deliver(edge, cotangent, shared: bool) -> None:
         if captured is not None:
@@ -349,7 +389,7 @@ def run_backward(
             if edge not in onward:
                 return
         if not isinstance(edge, Node):
-            edge._accumulate(cotangent, shared)
+            accumulate(edge, cotangent, shared)
         elif edge not in pending:
             heappush(heap, (-edge.sequence, edge))
             pending[edge] = cotangent
@@ -380,11 +420,13 @@ def run_backward(
                 "Pass retain_graph=True to the first pass to go through it again."
             )
         if node.watchers:
-            for watcher in node.watchers:
-                tensor = watcher()
-                if tensor is not None:
-                    tensor._accumulate(g, True)
-        for edge, cotangent, shared in node.pull(g, revive, needed):
+            g = node.watched(g)
+            if captured is not None and node in captured:
+                captured[node] = g
+        pulled = node.pull(g, revive, needed)
+        if check is not None:
+            check(node, pulled)
+        for edge, cotangent, shared in pulled:
             if plain and not isinstance(edge, Node) and edge._grad is None:
                 edge._grad = edge._wrap(cotangent.copy() if shared else cotangent)
             else:
@@ -392,3 +434,17 @@ def run_backward(
         if not retain_graph and (node.saved or node.saved_out is not None):
             node.saved = None
             node.saved_out = None
+
+    for edge, g in (captured or {}).items():
+        if g is not None and isinstance(edge, Node) and edge.watchers and edge not in onward:
+            captured[edge] = edge.watched(g)  # type: ignore[index]
+        elif g is not None and hooked and id(edge) in hooked:
+            for hook in list(hooked[id(edge)].before):
+                g = captured[edge] = hook.function(g)  # type: ignore[index]
+    for edge, g in waiting.values():
+        table = hooked[id(edge)]
+        for hook in list(table.before):
+            g = hook.function(g)
+        edge._accumulate(g, True)
+        for hook in list(table.after):
+            hook.function(edge)

@@ -6,13 +6,14 @@ a gradient is needed, makes the node of the graph. Everything else here gives Py
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from . import dtypes, graph, numpy_functions, ops, printing
+from . import dtypes, graph, hooks, numpy_functions, ops, printing
 from .errors import DTypeError, GraphError, ShapeError
 from .graph import Node, run_backward
 from .kernels import recording
@@ -108,7 +109,7 @@ class Tensor(Methods):
         """Be the result of ``node`` from now on; whoever asked to ``retain_grad`` asked for the latest values'."""
         old, self._node, self._requires_grad = self._node, node, node is not None
         if old is not None and old.watchers:
-            others = [w for w in old.watchers if w() is not self]
+            others = [w for w in old.watchers if isinstance(w, hooks.Hook) or w() is not self]
             if len(others) < len(old.watchers):
                 old.watchers = others
                 self.retain_grad()
@@ -304,8 +305,31 @@ class Tensor(Methods):
         node = self._edge()
         if isinstance(node, Node):
             watchers = node.watchers = node.watchers or []
-            if not any(w() is self for w in watchers):
+            if not any(not isinstance(w, hooks.Hook) and w() is self for w in watchers):
                 watchers.append(weakref.ref(self))
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> hooks.Handle:
+        """Call ``hook(gradient)`` whenever a backward pass knows this tensor's whole gradient.
+
+        What it returns takes the gradient's place, unless None; it must not change it in place.
+        A leaf's is called when the pass is over. Returns a handle with ``remove()``.
+        """
+        if not self.requires_grad:
+            raise GraphError("register_hook: expected a tensor that requires grad")
+        edge = self._edge()
+        function = functools.partial(_replaced, hook)
+        if isinstance(edge, Node):
+            edge.watchers = edge.watchers or []
+            return hooks.add(edge.watchers, function)
+        return hooks.add(hooks.of(self).before, function, self)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> hooks.Handle:
+        """Call ``hook(self)`` whenever a backward pass has added to ``grad``; of leaves only."""
+        if not (self.requires_grad and self.is_leaf):
+            raise GraphError(
+                "register_post_accumulate_grad_hook: expected a leaf that requires grad"
+            )
+        return hooks.add(hooks.of(self).after, hook, self)
 
     # Python's protocols
 
@@ -508,6 +532,21 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
             if out._node is not None and out._node.saved_out is not None:
                 out._node.saved_out = (array, out._version, out._version[0], None)
     return out
+
+
+def _replaced(hook: Callable, g):
+    """What ``hook`` makes of a cotangent, an array or a Tensor."""
+    given = g if isinstance(g, Tensor) else Tensor._wrap(g)
+    result = hook(given)
+    if result is None:
+        return g
+    if not isinstance(result, Tensor) or result.shape != given.shape:
+        got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+        raise GraphError(
+            f"register_hook: expected the hook to return None or a Tensor of shape {given.shape}, got {got}"
+        )
+    result = result.to(given.dtype)
+    return result if isinstance(g, Tensor) else result._array
 
 
 def _refuse(what: str) -> None:
