@@ -376,3 +376,49 @@ def test_against_torch():
         torch.func.vmap(torch.func.jacfwd(torch.func.grad(f(torch))))(their_rows).numpy(),
         1e-10,
     )
+
+
+# autograd.functional
+
+
+def test_derivatives_at_once():
+    functional = tg.autograd.functional
+    y = vector(2.0)
+
+    def f(x, y):
+        return (x**3).sum() * y.sum()
+
+    close(functional.jacobian(lambda x: x**2, X), tg.tensor(np.diag(2 * np.asarray(X))))
+    forward = functional.jacobian(f, (X, y), strategy="forward-mode")
+    for a, b in zip(functional.jacobian(f, (X, y)), forward, strict=True):
+        close(a, b)
+    blocks = functional.hessian(f, (X, y))
+    close(blocks[0][0], tg.tensor(np.diag(12 * np.asarray(X))))
+    close(blocks[1][0], (3 * X**2).reshape(1, 3))
+    close(functional.hessian(cubes, X), func.hessian(cubes)(X))
+    value, (gx, _gy) = functional.vjp(f, (X, y))
+    close(value, f(X, y))
+    close(gx, 6 * X**2)
+    close(functional.vjp(lambda x: x**2, X, X)[1], 2 * X**2)
+    close(functional.jvp(lambda x: x**2, X, X)[1], 2 * X**2)
+    for product in (functional.hvp, functional.vhp):
+        value, found = product(cubes, X, X)
+        close(found, func.hessian(cubes)(X) @ X)
+        close(value, cubes(X))
+    x = X.clone().requires_grad_()
+    assert not functional.jacobian(cubes, x).requires_grad
+    again = functional.jacobian(cubes, x, create_graph=True)
+    close(tg.autograd.grad(again.sum(), x)[0], func.hessian(cubes)(X).sum(0))
+
+
+def test_what_derivatives_at_once_refuse():
+    functional = tg.autograd.functional
+    for name in ("vjp", "jvp", "jacobian", "hessian", "hvp", "vhp"):
+        with pytest.raises(tg.GraphError, match=f"{name}: output 0 does not depend on input 0"):
+            getattr(functional, name)(lambda x: tg.ones((), dtype=tg.float64), X, strict=True)
+    with pytest.raises(ShapeError, match="vjp: expected v, which is optional for one element"):
+        functional.vjp(lambda x: x, X)
+    with pytest.raises(ShapeError, match="hessian: expected a function with one element"):
+        functional.hessian(lambda x: x, X)
+    with pytest.raises(ValueError, match="expected reverse-mode or forward-mode as strategy"):
+        functional.jacobian(cubes, X, strategy="central")

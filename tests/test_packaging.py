@@ -32,7 +32,7 @@ LAYERS = [
     {"tensor"},
     {"func"},
     {"autograd", "creation"},
-    {"utils"},
+    {"utils", "drawing"},
     {"serialization"},
     {"nn", "optim"},
     {"compile"},

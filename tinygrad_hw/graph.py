@@ -181,7 +181,6 @@ class Node:
             return self.attrs[index]
         return self.edges[index].shape if kind == "shape" else operand
 
-
     def watched(self, g):
         """What the hooks make of the cotangent, for whoever waits for it and to go on with."""
         watchers: list = self.watchers or []
@@ -305,6 +304,25 @@ class enable_grad(_NamedGradMode):  # noqa: N801 (PyTorch's name)
 
     def __init__(self) -> None:
         super().__init__(True)
+
+
+class inference_mode(_NamedGradMode):  # noqa: N801 (PyTorch's name)
+    """As ``no_grad``, under the name for code that never trains; ``inference_mode(False)`` changes nothing."""
+
+    def __new__(cls, mode: bool | Callable = True):
+        function = mode if callable(mode) else None
+        return super().__new__(cls, function)
+
+    def __init__(self, mode: bool | Callable = True) -> None:
+        super().__init__(False)
+        self.mode = bool(mode)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        mode.enabled = self.before[-1] and not self.mode
+
+    def __call__(self, function: Callable) -> Callable:
+        return super().__call__(function) if self.mode else function
 
 
 class set_grad_enabled(_GradMode):  # noqa: N801 (PyTorch's name)

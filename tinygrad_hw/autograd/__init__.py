@@ -1,8 +1,10 @@
 """Gradients: of graphs (``grad``, ``backward``), by one's own rules (``Function``), and their proof (``gradcheck``)."""
 
-from ..graph import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from ..graph import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from ..tensor import backward as _backward
 from ..tensor import grad
+from . import functional
+from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from .function import Function
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 
@@ -10,12 +12,17 @@ __all__ = [
     "Function",
     "GradcheckError",
     "backward",
+    "detect_anomaly",
     "enable_grad",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "inference_mode",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
