@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -63,7 +64,7 @@ def test_pictures(tmp_path, kind):
     rows, paths = drawing._paths(drawing._rows())
     columns = drawing._columns(rows, paths)
     places = sorted(zip(rows, columns, strict=True))
-    for (row, column), (next_row, next_column) in zip(places, places[1:], strict=False):
+    for (row, column), (next_row, next_column) in itertools.pairwise(places):
         assert row < next_row or next_column - column > 0.99  # boxes do not overlap
 
 

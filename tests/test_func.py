@@ -363,21 +363,6 @@ def _shown() -> str:
     return seen[0]
 
 
-def test_against_torch():
-    torch = pytest.importorskip("torch")
-    theirs = torch.tensor(np.asarray(X))
-    f = lambda m: lambda x: (m.exp(x).cumsum(0) * m.tanh(x)).sum() ** 2  # noqa: E731
-    for name in ("grad", "hessian"):
-        ours = getattr(func, name)(f(tg))(X)
-        close(ours, getattr(torch.func, name)(f(torch))(theirs).numpy(), 1e-10)
-    rows, their_rows = tg.stack([X, 2 * X]), torch.stack([theirs, 2 * theirs])
-    close(
-        func.vmap(func.jacfwd(func.grad(f(tg))))(rows),
-        torch.func.vmap(torch.func.jacfwd(torch.func.grad(f(torch))))(their_rows).numpy(),
-        1e-10,
-    )
-
-
 # autograd.functional
 
 

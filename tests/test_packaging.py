@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the bottom to the top: a file imports from its own module and from the layers below only.
 LAYERS = [
-    {"errors"},
+    {"errors", "names"},
     {"dtypes"},
     {"kernels"},
     {"random"},
@@ -32,7 +32,7 @@ LAYERS = [
     {"tensor"},
     {"func"},
     {"autograd", "creation"},
-    {"utils", "drawing"},
+    {"utils", "drawing", "einops"},
     {"serialization"},
     {"nn", "optim"},
     {"compile"},

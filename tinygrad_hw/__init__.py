@@ -51,6 +51,7 @@ from .errors import ShapeError as ShapeError
 from .errors import TinygradError as TinygradError
 from .kernels.threads import get_num_threads as get_num_threads
 from .kernels.threads import set_num_threads as set_num_threads
+from .names import missing as _missing
 from .ops.public import *
 from .random import Generator as Generator
 from .random import default_generator as default_generator
@@ -79,7 +80,7 @@ _LAZY = {"data", "metrics", "plot", "train"}
 def __getattr__(name: str):
     if name in _LAZY:
         return _import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    raise _missing(f"module {__name__!r}", name, __dir__())
 
 
 def __dir__() -> list[str]:

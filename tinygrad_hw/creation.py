@@ -14,8 +14,9 @@ from .random import Generator, draw
 from .tensor import Tensor
 
 __all__ = [
-    "tensor", "as_tensor", "from_numpy", "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like",
-    "full_like", "arange", "linspace", "eye", "rand", "randn", "rand_like", "randn_like", "randint", "randperm",
+    "tensor", "as_tensor", "from_numpy", "from_dlpack", "zeros", "ones", "empty", "full", "zeros_like", "ones_like",
+    "empty_like", "full_like", "arange", "linspace", "eye", "rand", "randn", "rand_like", "randn_like",
+    "randint", "randperm",
     "tril_indices", "triu_indices",
 ]  # fmt: skip
 
@@ -91,7 +92,10 @@ def as_tensor(data: Any, dtype=None) -> Tensor:
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A Tensor that shares the array's memory: a change of one is seen in the other."""
+    """A Tensor that shares the array's memory: a change of one is seen in the other.
+
+    Changes made through the array are not noted: a backward pass that needs the old values would take the new ones.
+    """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected an array, got {type(array).__name__}")
     if recording.current is None or not recording.current.knows(array):
@@ -103,6 +107,15 @@ def from_numpy(array: np.ndarray) -> Tensor:
             f"from_numpy: expected native byte order, got {array.dtype}\nUse tensor() to copy."
         )
     return Tensor._wrap(array)
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A Tensor that shares the memory of another library's array on the CPU (what has ``__dlpack__``)."""
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise TypeError(
+            f"from_dlpack: expected an object with __dlpack__, got {type(ext_tensor).__name__}"
+        )
+    return from_numpy(np.from_dlpack(ext_tensor))
 
 
 def zeros(*size, dtype=None, requires_grad: bool = False) -> Tensor:

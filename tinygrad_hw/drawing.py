@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,7 +80,7 @@ class Drawing:
         """Where in its row each place is: near the middle of those that it is joined to."""
         near: list[list[int]] = [[] for _ in rows]
         for path in paths:
-            for a, b in zip(path, path[1:], strict=False):
+            for a, b in itertools.pairwise(path):
                 near[a].append(b)
                 near[b].append(a)
         columns = [0.0] * len(rows)

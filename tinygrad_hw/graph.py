@@ -41,6 +41,8 @@ class Node:
         "attrs", "dtype", "edges", "op", "origin", "rules", "saved", "saved_out", "sequence", "shape", "watchers",
     )  # fmt: skip
 
+    origin: Any
+
     def __init__(
         self, op: Primitive, attrs: tuple, rules: tuple, edges: list, shape: tuple, dtype
     ) -> None:

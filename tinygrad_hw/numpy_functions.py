@@ -6,6 +6,7 @@ an error.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -24,6 +25,7 @@ _UFUNCS: dict[Callable, Callable] = {
     **{getattr(np, name): getattr(ops, name) for name in _SAME.split()},
     np.left_shift: ops.bitwise_left_shift,
     np.right_shift: ops.bitwise_right_shift,
+    np.rint: ops.round,
     np.add: ops.add,
     np.subtract: ops.sub,
     np.multiply: ops.mul,
@@ -83,7 +85,44 @@ _FUNCTIONS: dict[Callable, Callable] = {
     np.triu: lambda m, k=0: ops.triu(m, diagonal=k),
     np.outer: lambda a, b: ops.outer(a, b),
     np.einsum: ops.einsum,
+    np.dot: lambda a, b: _dot(a, b),
+    np.inner: lambda a, b: _dot(a, b if np.ndim(b) < 2 else ops.transpose(b, -1, -2)),
+    np.swapaxes: lambda a, axis1, axis2: ops.transpose(a, axis1, axis2),
+    np.moveaxis: lambda a, source, destination: _moved(a, source, destination),
+    np.ravel: lambda a: ops.reshape(a, (-1,)),
+    np.flip: lambda m, axis=None: ops.flip(m, range(m.ndim) if axis is None else axis),
+    np.split: lambda ary, indices_or_sections, axis=0: _split(ary, indices_or_sections, axis),
+    np.copy: lambda a: ops.clone(a),
+    np.atleast_1d: lambda a: a if a.ndim else a.reshape(1),
 }
+
+
+def _dot(a, b):
+    """A product of numbers, or of arrays whose last and last but one dimensions meet."""
+    if not (np.ndim(a) and np.ndim(b)):
+        return ops.mul(a, b)
+    if np.ndim(a) > 2 and np.ndim(b) > 1:
+        raise TypeError(
+            "numpy.dot: expected at most 2 dimensions for tensors\nUse matmul or einsum."
+        )
+    return ops.matmul(a, b)
+
+
+def _moved(a, source, destination):
+    # NumPy itself says where dimensions of distinct sizes go.
+    moved = np.moveaxis(np.broadcast_to(0, range(1, a.ndim + 1)), source, destination)
+    return ops.permute(a, tuple(n - 1 for n in moved.shape))
+
+
+def _split(a, parts, axis):
+    """Equal parts, or parts between the indices given."""
+    n = a.shape[axis]
+    if isinstance(parts, int):
+        if n % parts:
+            raise ValueError(f"numpy.split: expected {n} to be a multiple of {parts}")
+        return list(ops.split(a, [n // parts] * parts, axis))
+    bounds = [0, *(min(max(i + n if i < 0 else i, 0), n) for i in parts), n]
+    return list(ops.split(a, [max(j - i, 0) for i, j in itertools.pairwise(bounds)], axis))
 
 
 def ufunc(self, function, method: str, *inputs, **kwargs):
@@ -91,16 +130,19 @@ def ufunc(self, function, method: str, *inputs, **kwargs):
     op = _UFUNCS.get(function)
     if op is not None and method == "__call__" and not kwargs:
         return op(*inputs)
-    return _by_numpy(getattr(function, method), inputs, kwargs)
+    name = function.__name__ if method == "__call__" else f"{function.__name__}.{method}"
+    return _by_numpy(name, getattr(function, method), inputs, kwargs)
 
 
 def array_function(self, function, types, args, kwargs):
     """``np.sum(t, axis=0)``, as an operator."""
     op = _FUNCTIONS.get(function)
-    return _by_numpy(function, args, kwargs) if op is None else op(*args, **kwargs)
+    return (
+        _by_numpy(function.__name__, function, args, kwargs) if op is None else op(*args, **kwargs)
+    )
 
 
-def _by_numpy(function: Callable, args: tuple, kwargs: dict):
+def _by_numpy(name: str, function: Callable, args: tuple, kwargs: dict):
     lost = False
 
     def plain(x):
@@ -116,7 +158,7 @@ def _by_numpy(function: Callable, args: tuple, kwargs: dict):
     results = result if isinstance(result, list | tuple) else (result,)
     if lost and any(np.asarray(r).dtype.kind == "f" for r in results):
         raise GraphError(
-            f"numpy.{function.__name__}: expected no tensor that requires grad, as its gradient would be lost\n"
+            f"numpy.{name}: expected no tensor that requires grad, as its gradient would be lost\n"
             "Use tensor.detach(), or np.asarray(tensor)."
         )
     return result

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, graph, hooks, numpy_functions, ops, printing
+from . import dtypes, graph, hooks, names, numpy_functions, ops, printing
 from .errors import DTypeError, GraphError, ShapeError
 from .graph import Node, run_backward
 from .kernels import recording
@@ -50,6 +50,7 @@ class Tensor(Methods):
     # _view is (the tensor whose memory this shows, the view operations from there, recorded changes then), or None.
     __slots__ = ("__weakref__", "_array", "_grad", "_node", "_requires_grad", "_version", "_view")
 
+    __array_priority__ = 1000
     __array_ufunc__ = numpy_functions.ufunc
     __array_function__ = numpy_functions.array_function
 
@@ -274,6 +275,19 @@ class Tensor(Methods):
             )
         return np.array(self._array, dtype) if copy else np.asarray(self._array, dtype)
 
+    def __dlpack__(self, **options: Any) -> Any:
+        """The memory itself, for another library's ``from_dlpack`` (see the array API standard)."""
+        if self.requires_grad:
+            raise BufferError(
+                "__dlpack__: expected a tensor that does not require grad\nUse tensor.detach()."
+            )
+        _refuse("__dlpack__()")
+        return self._array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """(1, 0): the CPU."""
+        return self._array.__dlpack_device__()
+
     def item(self) -> int | float | bool:
         """The only element as a Python number.  Raises: ValueError if there is not exactly one."""
         if self._array.size != 1:
@@ -375,6 +389,10 @@ class Tensor(Methods):
         if not _is_operand(value):
             raise TypeError(f"in: expected a number or a tensor, got {type(value).__name__}")
         return bool((self._array == np.asarray(value)).any())
+
+    def __getattr__(self, name: str) -> Any:
+        # Python comes here only after the ordinary lookup has failed.
+        raise names.missing(f"{type(self).__name__!r} object", name, dir(type(self)))
 
     __hash__ = object.__hash__
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import graph
 from ..errors import GraphError, ShapeError
-from ..graph import Bundle, Node, Port
+from ..graph import Bundle, Node, Port, is_grad_enabled, no_grad, set_grad_enabled
 from ..inplace import broadcasts
 from ..ops.reduce import sum_to_shape
 from ..tensor import Tensor, _revive
@@ -103,7 +102,7 @@ class _FunctionNode(Node):
             cotangents.append(
                 one if one is None or isinstance(one, Tensor) else Tensor._wrap(np.asarray(one))
             )
-        with graph.set_grad_enabled(revive is not None):
+        with set_grad_enabled(revive is not None):
             results = self.function.backward(self.context, *cotangents)
         results = results if isinstance(results, tuple) else (results,)
         name, edges = self.op.name, self.edges
@@ -156,7 +155,7 @@ class Function:
         """Run ``forward`` and record it."""
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         context = Context(needs)
-        with graph.no_grad():
+        with no_grad():
             result = cls.forward(context, *args)
         outputs = result if isinstance(result, tuple) else (result,)
         first = next((o for o in outputs if isinstance(o, Tensor)), None)
@@ -164,7 +163,7 @@ class Function:
             raise TypeError(
                 f"{cls.__name__}.forward: expected a Tensor or a tuple with Tensors, got {type(result).__name__}"
             )
-        if not (any(needs) and graph.is_grad_enabled()):
+        if not (any(needs) and is_grad_enabled()):
             return result
         edges = [a._edge() if need else None for a, need in zip(args, needs, strict=True)]
         node = _FunctionNode(_Op(cls.__name__), (), (), edges, first.shape, first.dtype)  # type: ignore[arg-type]

@@ -55,7 +55,7 @@ class _Shadow:
     def _refuse(self, *_: Any):
         raise ValuesNeeded
 
-    __array__ = __eq__ = __invert__ = __getitem__ = _refuse  # type: ignore[assignment]
+    __array__ = __eq__ = __invert__ = __getitem__ = _refuse
     __hash__ = None  # type: ignore[assignment]
 
 
@@ -100,9 +100,9 @@ class Batched(Tensor):
     def _look(self, *_: Any, **__: Any):
         raise ValuesNeeded
 
-    numpy = __array__ = item = tolist = __format__ = _look
+    numpy = __array__ = __dlpack__ = item = tolist = __format__ = _look
     _single = __index__ = _look
-    data = grad_fn = is_leaf = property(_look)  # type: ignore[assignment]
+    data = grad_fn = is_leaf = property(_look)
 
     def __repr__(self) -> str:
         return f"Batched(levels={self._levels}, {self._inner!r})"

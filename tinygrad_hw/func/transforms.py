@@ -47,7 +47,7 @@ class _Inputs:
         self.inputs = inputs
         self.levels = tuple(batching.state.sizes)
         self.probes = [_alias(expose(x, self.levels)) for x in tree.leaves(inputs)]
-        self.nodes = {p._node for p in self.probes}
+        self.nodes: set = {p._node for p in self.probes}
 
     def run(self, function: Callable) -> Any:
         """``function`` of the aliases, recorded."""

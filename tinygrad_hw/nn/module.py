@@ -11,10 +11,11 @@ from .. import dtypes
 from ..errors import DTypeError
 from ..hooks import Handle
 from ..kernels import recording
+from ..names import nearest
 from ..tensor import Tensor
 from .module_hooks import ModuleHook, call_with_hooks
 from .parameter import Parameter
-from .state import IncompatibleKeys, match_state, nearest
+from .state import IncompatibleKeys, match_state
 
 
 class Module:

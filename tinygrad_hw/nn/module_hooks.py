@@ -25,13 +25,13 @@ class _Watch(Function):
     """The identity; ``see`` is given the gradients, None where there is none, and returns those to go on with."""
 
     @staticmethod
-    def forward(ctx, see, *tensors):  # type: ignore[override]
+    def forward(ctx, see, *tensors):
         ctx.see = see
         ctx.set_materialize_grads(False)
         return tensors
 
     @staticmethod
-    def backward(ctx, *grads):  # type: ignore[override]
+    def backward(ctx, *grads):
         return None, *ctx.see(grads)
 
 

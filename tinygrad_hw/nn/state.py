@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..names import nearest
 from ..tensor import Tensor
 
 
@@ -15,14 +16,6 @@ class IncompatibleKeys(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """`` (nearest: 'x')`` for the element of ``names`` that is most like ``name``, or nothing."""
-    import difflib
-
-    close = difflib.get_close_matches(name, list(names), 1)
-    return f" (nearest: {close[0]!r})" if close else ""
 
 
 def match_state(
