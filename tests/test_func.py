@@ -199,6 +199,10 @@ def test_vmap_is_a_loop(case: Case):
             ]
         except (ValueError, IndexError, TypeError):
             continue  # a sample's operands do not go with another's
+        if any(len({w[k].shape for w in want}) > 1 for k in range(len(want[0]))):
+            with pytest.raises(ShapeError, match="shape"):
+                func.vmap(results, tuple(0 if b else None for b in batched))(*operands)
+            continue
         mapped = func.vmap(results, tuple(0 if b else None for b in batched), randomness="same")
         if any(a.shape != b.shape for a, b in zip(*want, strict=True)):
             with pytest.raises(ShapeError):  # the shape depends on the values
@@ -352,6 +356,8 @@ def test_wrong_uses_are_named():
         func.vmap(cubes, chunk_size=0)
     with pytest.raises(ValueError, match="expected at least 1 example"):
         func.vmap(lambda x: x if x > 0 else -x)(tg.ones(0))
+    with pytest.raises(ShapeError, match="vmap: argwhere gives results of another shape for each"):
+        func.vmap(lambda x: tg.nonzero(x))(tg.eye(2) + tg.tensor([[1.0, 1.0], [0.0, 0.0]]))
     with pytest.raises(ValueError, match="has no rule for a batch without examples"):
         func.vmap(lambda x: tg.one_hot(x, num_classes=3))(tg.ones(0, 2, dtype=tg.int64))
     assert "Batched(levels=(0,)" in _shown()

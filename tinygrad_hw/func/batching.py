@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, ops
+from ..errors import ShapeError
 from ..ops.core import Primitive
 from ..ops.reduce import _expand
 from ..ops.shape import _permute, _reshape
@@ -55,6 +56,8 @@ class _Shadow:
     def _refuse(self, *_: Any):
         raise ValuesNeeded
 
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __neg__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __ne__ = __bool__ = __iter__ = _refuse
     __array__ = __eq__ = __invert__ = __getitem__ = _refuse
     __hash__ = None  # type: ignore[assignment]
 
@@ -168,6 +171,11 @@ def _loop(op: Primitive, operands: tuple, attrs: tuple, levels: tuple[int, ...])
         results.append(op(*one, *attrs) if not op.variadic else apply(op, one, attrs))
     if not results:
         raise ValueError(f"vmap: {op.name.lstrip('_')} has no rule for a batch without examples")
+    if any(y.shape != results[0].shape for y in results):
+        raise ShapeError(
+            f"vmap: {op.name.lstrip('_')} gives results of another shape for each example: "
+            f"{[tuple(y.shape) for y in results]}"
+        )
     return _reshape(ops.stack(results), (*sizes(levels), *results[0].shape))
 
 
