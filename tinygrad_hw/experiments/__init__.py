@@ -22,7 +22,9 @@ NAMES = (
     "batch-size",
     "extract",
     "autoencoder",
+    "char-rnn",
     "cnn36",
+    "transformer",
     "accuracy",
 )
 

@@ -50,6 +50,7 @@ def learn(
 
     first = [group["lr"] for group in optimizer.param_groups]
     batches = len(y) // batch_size
+    judged = batches * batch_size * (y[0].size if y.dtype.kind == "i" else 1)
     curves: dict[str, list[float]] = {}
     for epoch in range(epochs):
         model.train()
@@ -65,10 +66,10 @@ def learn(
             value, output = step(from_numpy(inputs[rows]), from_numpy(y[rows]))
             total += value.item()
             hits += _hits(output.detach().numpy(), y[rows])
-        row = {"train_loss": total / batches, "train_accuracy": hits / (batches * batch_size)}
+        row = {"train_loss": total / batches, "train_accuracy": hits / judged}
         output = predict(model, valid[0])
         row["valid_loss"] = loss(output, from_numpy(valid[1])).item()
-        row["valid_accuracy"] = _hits(output.numpy(), valid[1]) / len(valid[1])
+        row["valid_accuracy"] = _share(output.numpy(), valid[1])
         for name, number in row.items():
             curves.setdefault(name, []).append(number)
     model.eval()
@@ -82,11 +83,16 @@ def _hits(output: np.ndarray, y: np.ndarray) -> int:
     return int((output.argmax(axis=1) == y).sum())
 
 
+def _share(output: np.ndarray, y: np.ndarray) -> float:
+    """Of all that is to be told, how much is right."""
+    return _hits(output, y) / (y.size if y.dtype.kind == "i" else len(y))
+
+
 def accuracy(model: nn.Module, part: Part) -> tuple[float, float]:
     """Mean cross-entropy and accuracy on a part."""
     output = predict(model, part[0])
     loss = functional.cross_entropy(output, from_numpy(part[1])).item()
-    return loss, _hits(output.numpy(), part[1]) / len(part[1])
+    return loss, _share(output.numpy(), part[1])
 
 
 def ink(splits: Splits, part: str) -> Part:
