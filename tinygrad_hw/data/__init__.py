@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .files import data_root
 from .loader import DataLoader, Dataset, Subset, TensorDataset, default_collate, random_split
+from .rendered import rendered36
 from .sets import NAMES, Splits, digits, load, mnist, nist26, nist36, sequences
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "NAMES",
     "Splits",
     "digits",
+    "rendered36",
     "mnist",
     "nist36",
     "nist26",

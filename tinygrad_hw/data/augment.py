@@ -95,17 +95,17 @@ def _spline(size: int, knots: int) -> np.ndarray:
 def sampled(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Each image at fractional positions, bilinear; 0 outside. images (n, h, w); rows, columns (n, ., .)."""
     n, height, width = images.shape
-    padded = np.zeros((n, height + 2, width + 2), np.float32)
-    padded[:, 1:-1, 1:-1] = images
-    rows = np.clip(rows + 1, 0, height + 0.999)
-    columns = np.clip(columns + 1, 0, width + 0.999)
+    padded = np.zeros((n, height + 3, width + 3), np.float32)  # one before, two behind
+    padded[:, 1:-2, 1:-2] = images
+    rows = np.clip(rows + 1, 0, height + 1)
+    columns = np.clip(columns + 1, 0, width + 1)
     top, left = rows.astype(np.int32), columns.astype(np.int32)
     # An int32 would make the difference float64.
     down, across = rows - top.astype(np.float32), columns - left.astype(np.float32)
-    start = top * (width + 2) + left
-    start += (np.arange(n, dtype=np.int32) * ((height + 2) * (width + 2)))[:, None, None]
+    start = top * (width + 3) + left
+    start += (np.arange(n, dtype=np.int32) * ((height + 3) * (width + 3)))[:, None, None]
     flat = padded.reshape(-1)
     upper = flat[start] * (1 - across) + flat[start + 1] * across
-    start += width + 2
+    start += width + 3
     lower = flat[start] * (1 - across) + flat[start + 1] * across
     return upper * (1 - down) + lower * down

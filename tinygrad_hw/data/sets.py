@@ -265,11 +265,11 @@ def sequences(root: Root = None, edition: str = "sp2019") -> Splits:
     return Splits("sequences", source, ("machine", "human"), None, train, valid, test)
 
 
-NAMES = ("digits", "mnist", "nist36", "nist26", "sequences")
+NAMES = ("digits", "rendered36", "mnist", "nist36", "nist26", "sequences")
 
 
 def load(name: str, root: Root = None, download: bool = True) -> Splits:
-    """The data set of this name (``digits mnist nist36 nist26 sequences``), found below ``root``.
+    """The data set of this name (``digits rendered36 mnist nist36 nist26 sequences``), found below ``root``.
 
     ``root`` is by default TINYGRAD_HW_DATA, else ``data`` in the package's cache folder. MNIST, the one set that can
     be downloaded, is when it is missing, unless ``download`` is False.
@@ -279,6 +279,10 @@ def load(name: str, root: Root = None, download: bool = True) -> Splits:
     match name:
         case "digits":
             return digits()
+        case "rendered36":
+            from .rendered import rendered36  # which needs Pillow and matplotlib's fonts
+
+            return rendered36()
         case "mnist":
             return mnist(root, download)
         case "nist36":

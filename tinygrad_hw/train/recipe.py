@@ -259,6 +259,15 @@ RECIPES = {
             "nist36", dropout=0.1, lr=0.05, weight_decay=1e-4, batch_size=64, epochs=20, offset=1
         ),
         Recipe(
+            "rendered36",
+            dropout=0.1,
+            lr=0.05,
+            weight_decay=1e-4,
+            batch_size=64,
+            epochs=30,
+            offset=1,
+        ),
+        Recipe(
             "sequences",
             dropout=0.3,
             lr=0.02,
