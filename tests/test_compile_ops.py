@@ -21,7 +21,10 @@ REFUSED = {
         "_put _index_put put index_put index_add index_copy index_fill bincount".split(),
         (_STRANGE,),
     ),
-    **dict.fromkeys("argwhere nonzero unique unique_consecutive".split(), ("now gives shape",)),
+    **dict.fromkeys(
+        "argwhere nonzero unique unique_consecutive".split(),
+        ("whose result's shape depends on values",),
+    ),
     **dict.fromkeys("masked_select masked_scatter".split(), ("choosing by a mask",)),
     **dict.fromkeys("allclose equal tensor_split".split(), (_VALUES,)),
     **dict.fromkeys("scatter scatter_reduce".split(), ("scatter_reduce()",)),

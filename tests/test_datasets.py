@@ -120,7 +120,9 @@ def check_contract(splits: data.Splits) -> None:
 
 
 def test_load_names_the_data_sets_it_knows():
-    with pytest.raises(ValueError, match=r"expected one of digits, rendered36, mnist, .*, got 'iris'"):
+    with pytest.raises(
+        ValueError, match=r"expected one of digits, rendered36, mnist, .*, got 'iris'"
+    ):
         data.load("iris")
 
 

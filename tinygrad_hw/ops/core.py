@@ -91,6 +91,8 @@ class Primitive:
     broadcasts = False
     #: Whether the output may share its first operand's memory.
     view = False
+    #: The operator's public name, where its result's shape depends on values: no recorded step can hold it.
+    shaped_by_values: str | None = None
     #: Set where the operator is defined on anything but floats and so has no derivative.
     differentiable = True
 
@@ -172,6 +174,11 @@ class Primitive:
 
     def record(self, args: tuple):
         """``forward`` of arrays and attributes, noted in the step that is being recorded."""
+        if self.shaped_by_values is not None:
+            recording.refuse(
+                f"{self.shaped_by_values}(), whose result's shape depends on values,",
+                "Use where() or fixed shapes, or leave it outside.",
+            )
         return recording.call(self.captured or self.forward, args, self.name.lstrip("_"))
 
     def plan(self, mask: int) -> Plan:

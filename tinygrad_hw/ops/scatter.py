@@ -31,6 +31,7 @@ def argwhere(input):
 
 
 argwhere.differentiable = False
+argwhere.shaped_by_values = "nonzero"
 
 
 @composite

@@ -169,6 +169,7 @@ def _runs(input, *, dim, what):
 
 
 bincount.differentiable = _distinct.differentiable = _runs.differentiable = False
+_distinct.shaped_by_values = _runs.shaped_by_values = "unique"
 
 
 def _unique(find, input, return_inverse, return_counts, dim):
