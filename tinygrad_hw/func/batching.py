@@ -306,6 +306,9 @@ _PICK = _shifted(dim=_one_dim)
 _PLACED = _shifted(shape=_shape, index=_index)
 RULES: dict[str, Callable | None] = {
     **dict.fromkeys(("clone", "_cast", "tril", "triu"), _same),
+    **dict.fromkeys(
+        ("_inv", "_det", "_detsign", "_logabsdet", "_cholesky", "_qr", "_eigh", "_svd"), _same
+    ),
     "_sum": _shifted(dims=_behind),
     **dict.fromkeys(("_norm2", "_logsumexp"), _REDUCE),
     **dict.fromkeys(("amax", "amin", "all", "any"), _REDUCE),
