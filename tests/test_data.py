@@ -92,6 +92,7 @@ def test_a_subset_of_a_list_gives_its_items():
 # --- random_split -------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:random_split")  # [0, 1] are fractions too
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=4), st.integers(0, 3))
 def test_random_split_deals_every_item_out_once(lengths, seed):
     data = range(sum(lengths))

@@ -17,7 +17,7 @@ import numpy as np
 from . import __version__, data, nn, random, report, serialization, train
 from .data import DataLoader, TensorDataset
 from .errors import DataError, TinygradError
-from .kernels import jit
+from .kernels import jit, threads
 from .train import recipe as recipes
 from .train.recipe import Recipe
 
@@ -409,6 +409,8 @@ def _found(name: str, root: Path | None) -> str:
 def _warmup(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from .compile.launch import serve
+
     folder = jit.cache_folder()
     start = time.perf_counter()
     base = Recipe("digits", hidden=(4, 4), dropout=0.1, weight_decay=1e-4)
@@ -416,6 +418,7 @@ def _warmup(arguments: argparse.Namespace) -> int:
     variants += [Recipe.of("digits", optimizer=name, hidden=(4,)) for name in recipes.OPTIMIZERS]
     for recipe in tqdm(variants, desc="kernels", unit="variant", disable=None):
         _one_step(recipe)
+    serve()(threads.pool.address, 0)  # what a second thread runs
     print(
         f"{jit.stats.compiled} kernels compiled, {jit.stats.loaded} were there already "
         f"({time.perf_counter() - start:.1f} s)"
@@ -425,10 +428,11 @@ def _warmup(arguments: argparse.Namespace) -> int:
 
 
 def _one_step(recipe: Recipe) -> None:
-    """Train one batch and evaluate it, so that every kernel that this takes is there."""
-    x, y = np.ones((2, 3), np.float32), np.arange(2)
+    """Train some batches and evaluate them, so that every kernel that this takes is there."""
+    x, y = np.ones((6, 3), np.float32), np.arange(6) % 2
+    batches = DataLoader(TensorDataset(x, y), 2)
     model = recipe.network(3, 2)
     optimizer = recipe.optimizer_for(model)
     loss = nn.CrossEntropyLoss()
-    train.fit(model, optimizer, loss, [(x, y)], [(x, y)], epochs=1, progress="none")
+    train.fit(model, optimizer, loss, batches, batches, epochs=1, progress="none")
     train.predict(model, x)

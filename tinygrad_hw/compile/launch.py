@@ -199,6 +199,13 @@ def replay(control, pool, first, last):
 
 
 @functools.cache
+def _atomic() -> dict[str, Any]:
+    """What the threads' functions name, ``take`` among it."""
+    names = {**threads.intrinsics(), "call": _intrinsics()["call"]}
+    return {**names, "take": _compiled("take", threads.TAKE, names)}
+
+
+@functools.cache
 def replay() -> Callable[[int, int, int, int], int]:
     """``replay(control, pool, first, last)``: do the launches first … last − 1; a launch is one or more rows of the table.
 
@@ -209,8 +216,7 @@ def replay() -> Callable[[int, int, int, int], int]:
     """
     names = [f"    {name} = at(control + {8 * i})" for i, name in enumerate(CONTROL)]
     native = _intrinsics()
-    atomic = {**threads.intrinsics(), "call": native["call"]}
-    atomic["take"] = _compiled("take", threads.TAKE, atomic)
+    atomic = _atomic()
     # An array's data pointer is its first member after what all Python objects have.
     names_used = {
         "at": native["word_at"], "put": native["put"], "call": native["call"], "header": object.__basicsize__,
@@ -257,9 +263,7 @@ def sweep() -> Callable[..., int]:
 @functools.cache
 def serve() -> Callable[[int, int], None]:
     """``serve(pool, spins)``: take parts of launches until nothing has come for that many looks."""
-    atomic = {**threads.intrinsics(), "call": _intrinsics()["call"]}
-    atomic["take"] = _compiled("take", threads.TAKE, atomic)
-    return _compiled("serve", threads.SERVE, atomic)
+    return _compiled("serve", threads.SERVE, _atomic())
 
 
 def _compiled(name: str, text: str, names: dict[str, Any]) -> Any:
