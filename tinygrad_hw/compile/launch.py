@@ -176,7 +176,30 @@ def _entry(kernel: Kernel, kinds: tuple[str, ...]) -> Any:
 
 
 #: The words of a control block, by position: how a program stands in memory.
-CONTROL = "entries", "rows", "firsts", "words", "ids", "moves", "moved"
+CONTROL = "entries", "rows", "firsts", "words", "ids", "moves", "moved", "looks", "inputs"
+
+# Where NumPy's array objects keep what they are (struct PyArrayObject_fields), after what all Python objects have.
+_DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = (object.__basicsize__ + 8 * i for i in (0, 1, 2, 5, 6))
+_CARRAY = 0x1 | 0x100 | 0x400  # contiguous, aligned, writeable
+
+_FITS = f"""
+def fits(control):
+{{names}}
+    look = looks
+    for i in range(inputs):
+        array = at(ids + 8 * i)
+        dtype, ndim = at(look), at(look + 8)
+        if at(array + {_DTYPE}) != dtype or at(array + {_FLAGS}) & {_CARRAY} != {_CARRAY}:
+            return False
+        if at(array + {_NDIM}) & 0xFFFFFFFF != ndim:
+            return False
+        shape = at(array + {_SHAPE})
+        for d in range(ndim):
+            if at(shape + 8 * d) != at(look + 16 + 8 * d):
+                return False
+        look += 16 + 8 * ndim
+    return True
+"""
 
 _REPLAY = """
 def replay(control, pool, first, last):
@@ -185,7 +208,7 @@ def replay(control, pool, first, last):
         for k in range(moved):
             move = moves + 24 * k
             array = at(ids + 8 * at(move + 8))
-            put(words + 8 * at(move), at(array + header) + at(move + 16))
+            put(words + 8 * at(move), at(array + {data}) + at(move + 16))
     for i in range(first, last):
         row, end = at(firsts + 8 * i), at(firsts + 8 * i + 8)
         if pool != 0 and end - row > 1:
@@ -214,15 +237,28 @@ def replay() -> Callable[[int, int, int, int], int]:
     words[w] = the address of the elements of the array with the id ids[i], plus offset. Returns −1, or the number of the
     launch that found something wrong with its operands, which ends the replay.
     """
-    names = [f"    {name} = at(control + {8 * i})" for i, name in enumerate(CONTROL)]
     native = _intrinsics()
     atomic = _atomic()
-    # An array's data pointer is its first member after what all Python objects have.
     names_used = {
-        "at": native["word_at"], "put": native["put"], "call": native["call"], "header": object.__basicsize__,
+        "at": native["word_at"], "put": native["put"], "call": native["call"],
         "share": _compiled("share", threads.SHARE, atomic),
     }  # fmt: skip
-    return _compiled("replay", _REPLAY.format(names="\n".join(names)), names_used)
+    return _compiled("replay", _REPLAY.format(names=_control(), data=_DATA), names_used)
+
+
+def _control() -> str:
+    """Source lines that read a control block."""
+    return "\n".join(f"    {name} = at(control + {8 * i})" for i, name in enumerate(CONTROL))
+
+
+@functools.cache
+def fits() -> Callable[[int], bool]:
+    """``fits(control)``: whether the arrays with the ids ``ids`` are contiguous, of the recorded dtypes and shapes.
+
+    Looked at in memory, since asking an array for its shape, dtype and flags takes Python half a microsecond. ``looks``
+    holds for each input the id of its dtype, its number of dimensions and their sizes.
+    """
+    return _compiled("fits", _FITS.format(names=_control()), {"at": _intrinsics()["word_at"]})
 
 
 _SWEEP = """
@@ -276,3 +312,12 @@ def _compiled(name: str, text: str, names: dict[str, Any]) -> Any:
     dispatcher = numba.njit(nogil=True)(function)
     cached(dispatcher, name)
     return dispatcher
+
+
+def native_call(dispatcher: Any, count: int) -> Callable[..., Any]:
+    """The compiled function of ``count`` integers itself: to look at their types first takes longer than a call."""
+    from numba import types
+
+    signature = (types.int64,) * count
+    dispatcher.compile(signature)
+    return dispatcher.overloads[signature].entry_point

@@ -11,7 +11,7 @@ from ..errors import CaptureError, KernelError
 from ..kernels import threads
 from ..kernels.recording import Call, Launch, Recorder, arrays_in, root_of
 from ..kernels.threads import get_num_threads
-from .launch import entry, kind_of, replay, serve, sweep, words_of
+from .launch import entry, fits, kind_of, native_call, replay, serve, sweep, words_of
 from .memory import arrange
 
 _ALIGNMENT = 64
@@ -168,14 +168,22 @@ class Program:
         self.number_words = np.array([w for low, high in spans for w in range(low, high)], np.int64)
         self.moves = np.array(moves, np.int64).reshape(-1, 3)
         self.ids = np.array([id(a) for a in self.inputs], np.int64)
-        self._arguments = self.inputs
+        self.looks = np.array(
+            [word for a in self.inputs for word in (id(a.dtype), a.ndim, *a.shape)], np.int64
+        )
         tables = self.entries, self.rows, self.firsts, self.words, self.ids, self.moves
-        self._control_block = np.array([*map(address, tables), len(self.moves)], np.int64)
-        self._control = address(self._control_block)
-        self._replay = replay()
+        self._control_block = np.array(
+            [*map(address, tables), len(self.moves), address(self.looks), len(self.inputs)],
+            np.int64,
+        )
+        self.control = address(self._control_block)
+        self._replay = native_call(replay(), 4)
+        #: ``fits(control)``: whether the arrays with the ids ``ids`` are such as the step was recorded with.
+        self.fits = native_call(fits(), 1)
         self._serve = serve() if self.shared_launches else None
-        whole = len(self.launches)
-        self._native = self.parts == [(0, whole)] and not self.first_calls
+        self._count = whole = len(self.launches)
+        #: Whether the whole step is native, so that many can be run at once.
+        self.native = self.parts == [(0, whole)] and not self.first_calls
 
     def set_numbers(self, launches: list[Launch], numbers: tuple) -> None:
         """Give ``launches``, which are alike, other numbers (their arguments after the arrays)."""
@@ -189,28 +197,33 @@ class Program:
         """Whether ``array`` lies in the program's own block of memory."""
         return root_of(array) is self.block
 
+    def use_inputs(self) -> None:
+        """Let the arguments be the inputs as they were recorded."""
+        self.ids[:] = [id(a) for a in self.inputs]
+        self._replay(self.control, 0, 0, 0)
+
     def replay_one(self, launch: int) -> None:
-        """Do launch number ``launch`` alone, on the arguments of the last run."""
-        self._replay(self._control, 0, launch, launch + 1)
+        """Do launch number ``launch`` alone, on the inputs of ``use_inputs``."""
+        self._replay(self.control, 0, launch, launch + 1)
 
     def run(self, arguments: list[np.ndarray]) -> None:
         """Do the step on ``arguments``, contiguous arrays shaped as those of the recording."""
-        ids = self.ids
-        self._arguments = arguments  # their memory stays while words point to it
-        for i, a in enumerate(arguments):
-            ids[i] = id(a)
+        self.ids[:] = [id(a) for a in arguments]
         for host in self.hosts:
             host(self)
+        stopped = self.replay() if self.native else self._run_parts(arguments)
+        if stopped >= 0:
+            self.fail(stopped, arguments)
+
+    def replay(self) -> int:
+        """Do a native step on the arrays with the ids ``ids``: −1, or the number of the launch that stopped it."""
+        if self._serve is None:
+            return self._replay(self.control, 0, 0, self._count)
         pool = self._lend()
         try:
-            self._run_parts(arguments, pool)
+            return self._replay(self.control, pool, 0, self._count)
         finally:
             self._return(pool)
-
-    @property
-    def sweeps(self) -> bool:
-        """Whether many steps can be run at once: all is native, and nothing is drawn."""
-        return self._native
 
     def sweep(self, sources: list[np.ndarray], order: np.ndarray, steps: int) -> int:
         """Do ``steps`` steps on the rows ``order`` of ``sources``, as many for each as it was recorded with.
@@ -219,7 +232,6 @@ class Program:
         """
         inputs, words = self.inputs, self.words
         batch = len(inputs[0])
-        self._arguments = inputs
         self.ids[:] = [id(a) for a in inputs]
         table = np.array(
             [[address(a), a[:1].nbytes, address(b)] for a, b in zip(sources, inputs, strict=True)],
@@ -238,7 +250,7 @@ class Program:
         pool = self._lend()
         try:
             done = sweep()(
-                self._control, pool, len(self.launches), batch, steps, address(order), address(table), len(inputs),
+                self.control, pool, len(self.launches), batch, steps, address(order), address(table), len(inputs),
                 address(numbers), address(places), len(places),
             )  # fmt: skip
         finally:
@@ -260,22 +272,22 @@ class Program:
         if pool:
             threads.pool.busy.release()
 
-    def _run_parts(self, arguments: list[np.ndarray], pool: int) -> None:
-        stopped = -1
-        if self._native:
-            stopped = self._replay(self._control, pool, 0, len(self.launches))
-        else:
+    def _run_parts(self, arguments: list[np.ndarray]) -> int:
+        """Do a step that is not all native, likewise."""
+        pool = self._lend()
+        try:
             for call in self.first_calls:
                 _do(call)
             for part in self.parts:
                 if isinstance(part, tuple):
-                    stopped = self._replay(self._control, pool, *part)
+                    stopped = self._replay(self.control, pool, *part)
                     if stopped >= 0:
-                        break
+                        return stopped
                 else:
                     self._call(part, arguments)
-        if stopped >= 0:
-            self._fail(stopped, arguments)
+        finally:
+            self._return(pool)
+        return -1
 
     def _call(self, call: Call, arguments: list[np.ndarray]) -> None:
         """Do a call, which reads and changes arguments where they were recorded."""
@@ -290,7 +302,7 @@ class Program:
             if id(root_of(self.inputs[i])) in written:
                 np.copyto(arguments[i], self.inputs[i])
 
-    def _fail(self, stopped: int, arguments: list[np.ndarray]) -> None:
+    def fail(self, stopped: int, arguments: list[np.ndarray]) -> None:
         """Raise the error that the operator raises for what launch number ``stopped`` found."""
         launch = self.launches[stopped]
         if launch.origin is not None:

@@ -24,6 +24,8 @@ from .program import Program, address
 
 #: Programs that one compiled step keeps; the one used longest ago goes first.
 KEPT = 64
+#: What the short way of a call returns where it is not open: nothing has been done then.
+MISSED = object()
 #: Seconds that a sweep runs before it is looked at.
 LOOK = 0.1
 
@@ -57,7 +59,9 @@ class _Recorded:
             for t, g, read in recorder.grads.values()
             if read and id(t) not in place
         ]
-        self.changed = [pair for key, pair in recorder.bumped.items() if key not in place]
+        self.changed = [
+            (t._version, n) for key, (t, n) in recorder.bumped.items() if key not in place
+        ]
         self.changed_arguments = [
             (place[key], n) for key, (_, n) in recorder.bumped.items() if key in place
         ]
@@ -67,8 +71,8 @@ class _Recorded:
         self.guards = list(recorder.guards.values())
         self.seen = recording.changes
         self.enabled = graph.mode.enabled
-        # For the short way of a call with Tensors alone; nothing has a thousand arguments.
-        self.signature: list = [()] * 1000
+        #: Where all arguments are Tensors: their shapes and dtypes, and whether they require a gradient.
+        self.signature: list | None = None
         if flat:
             self.signature = [(p._array.shape, p._array.dtype, p._requires_grad) for p in places]
         self.result = result
@@ -91,25 +95,49 @@ class _Recorded:
         shown = isinstance(result, Tensor) and id(result) not in self.views
         self.simple = self.outputs.get(id(result)) if shown else None
         self.place = place
+        self.shortcut = self._shortcut()
 
-    def fitting(self, args: tuple) -> list[np.ndarray] | None:
-        """The arguments' arrays where all are Tensors as they were at the recording; None to look more closely."""
-        if len(args) != len(self.signature) or graph.mode.enabled is not self.enabled:
-            return None
-        arrays = []
-        for a, (shape, dtype, requires_grad) in zip(args, self.signature, strict=True):
-            if a.__class__ is not Tensor:
-                return None
-            array = a._array
-            if (
-                array.shape != shape
-                or array.dtype is not dtype
-                or a._requires_grad is not requires_grad
-                or not array.flags.carray
-            ):
-                return None
-            arrays.append(array)
-        return arrays
+    def _shortcut(self) -> Callable[[tuple], Any]:
+        """``shortcut(args)``: the step, for Tensors like the recording's while nothing else has changed; else MISSED.
+
+        What it needs are local variables: to look them up takes as long as the kernels of a small step.
+        """
+        program, simple, entry, enabled = self.program, self.simple, self.entry, self.enabled
+        ids, hosts, replay = program.ids, program.hosts, program.replay
+        fits, control = program.fits, program.control
+        mode, wrap, leave, count = graph.mode, Tensor._wrap, self._leave, len(self.signature or ())
+        if (
+            self.signature is None
+            or not program.native
+            or self.argument_gradients
+            or self.changed_arguments
+            or any(requires_grad for *_, requires_grad in self.signature)
+        ):
+            return lambda args: MISSED
+
+        def shortcut(args: tuple) -> Any:
+            if recording.changes != self.seen or mode.enabled is not enabled or len(args) != count:
+                return MISSED
+            for i, a in enumerate(args):
+                if a.__class__ is not Tensor or a._requires_grad:
+                    return MISSED
+                ids[i] = id(a._array)
+            if not fits(control):
+                return MISSED
+            for tensor, grad, array in entry:
+                if tensor._grad is not grad or (grad is not None and grad._array is not array):
+                    return MISSED
+            for host in hosts:
+                host(program)
+            stopped = replay()
+            if stopped >= 0:
+                program.fail(stopped, [a._array for a in args])
+            leave()
+            if simple is not None:
+                return wrap(simple.copy())
+            return self._results(args, [a._array for a in args])
+
+        return shortcut
 
     def holds(self) -> bool:
         """Whether parameters, modes and gradients are those that were recorded."""
@@ -128,15 +156,15 @@ class _Recorded:
         """What a step leaves behind: gradients, and the news that it has changed tensors."""
         for tensor, grad in self.gradients:
             tensor._grad = grad
-        for tensor, name in self.changed:
-            version = tensor._version
+        for version, name in self.changed:
             version[0] += 1
             version[1] = name
 
     def takes_rows(self, sources: list[np.ndarray], batch: int) -> bool:
         """Whether many steps on ``batch`` rows of ``sources`` each can be run at once."""
         if (
-            not self.program.sweeps
+            not self.program.native
+            or self.signature is None
             or len(sources) != len(self.signature)
             or self.argument_gradients
         ):
@@ -157,7 +185,7 @@ class _Recorded:
         done = self.program.sweep(sources, order, steps)
         self._leave()
         if done < steps:
-            batch = self.signature[0][0][0]
+            batch = len(self.program.inputs[0])
             rows = order[done * batch : (done + 1) * batch]
             self.run([np.take(a, rows, axis=0) for a in sources], [None] * len(sources))
 
@@ -169,8 +197,10 @@ class _Recorded:
         for i, name in self.changed_arguments:
             if isinstance(originals[i], Tensor):
                 originals[i]._bump(name)
-        if self.simple is not None:
-            return Tensor._wrap(self.simple.copy())
+        return self._results(originals, arguments)
+
+    def _results(self, originals: list | tuple, arguments: list[np.ndarray]) -> Any:
+        """What the step returns, in memory of its own."""
         return _map(lambda v: self._returned(v, originals, arguments), self.result)
 
     def first_result(self, value: Any, originals: list) -> Any:
@@ -213,9 +243,9 @@ class CompiledStep:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         last = self._last
         if last is not None and not kwargs:
-            arrays = last.fitting(args)
-            if arrays is not None and last.holds():
-                return last.run(arrays, args)
+            result = last.shortcut(args)
+            if result is not MISSED:
+                return result
         key: list[Any] = [graph.mode.enabled]
         arrays = []
         originals: list[Any] = []

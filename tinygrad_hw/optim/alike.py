@@ -40,6 +40,11 @@ class Alike:
                         other[name] = value
         return change
 
+    @property
+    def counted(self) -> bool:
+        """Whether the members' state holds counts, so that each step has other numbers."""
+        return bool(self._state)
+
     def settle(self) -> None:
         """Know the members' state, which exists once they have made a step."""
         state = self.optimizer.state

@@ -334,9 +334,13 @@ class Optimizer:
         alike.members = [p for p, _ in members]
         alike.settle()
         last: tuple = ()
+        seen: list = []
 
         def refresh(program: Any) -> None:
-            nonlocal last
+            nonlocal last, seen
+            if seen == [*group.values()] and not alike.counted:
+                return
+            seen = [*group.values()]
             now, _, numbers = alike.next()
             if now is not kernel:
                 raise CaptureError(
