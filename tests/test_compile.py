@@ -381,6 +381,18 @@ def test_results_keep_their_structure_and_are_the_callers_own():
     np.testing.assert_array_equal(np.stack([np.asarray(t) for t in kept])[:, 0], [1, 2, 3])
 
 
+def test_each_call_looks_at_how_its_arguments_lie():
+    twice = tg.compile(lambda x: x * 2)
+    x = np.arange(9, dtype=np.float32).reshape(3, 3)
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    others = [x, x.T, x[::-1], x.astype(np.float64), np.arange(3.0), x.reshape(1, 9), frozen]
+    for array in [x, *others, x, *reversed(others)]:
+        tensor = tg.from_numpy(array) if array.flags.writeable else tg.Tensor._wrap(array)
+        np.testing.assert_array_equal(twice(tensor).numpy(), array * 2)
+    assert twice.stats()["recordings"] == 4
+
+
 def test_numpy_arguments():
     fast = tg.compile(lambda x: tg.from_numpy(x).square().sum())
     for k in range(3):
