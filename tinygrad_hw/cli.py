@@ -409,7 +409,7 @@ def _found(name: str, root: Path | None) -> str:
 def _warmup(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from .compile.launch import serve
+    from .kernels.launch import serve
 
     folder = jit.cache_folder()
     start = time.perf_counter()

@@ -9,17 +9,13 @@ import numpy as np
 
 from ..errors import CaptureError, KernelError
 from ..kernels import threads
+from ..kernels.launch import address, entry, kind_of, serve, words_of
 from ..kernels.recording import Call, Launch, Recorder, arrays_in, root_of
 from ..kernels.threads import get_num_threads
-from .launch import entry, fits, kind_of, native_call, replay, serve, sweep, words_of
+from .launch import fits, native_call, replay, sweep
 from .memory import arrange
 
 _ALIGNMENT = 64
-
-
-def address(array: np.ndarray) -> int:
-    """Where the array's first element lies."""
-    return array.__array_interface__["data"][0]
 
 
 class Program:
@@ -260,12 +256,9 @@ class Program:
 
     def _lend(self) -> int:
         """The workers' pool where there is work for it and no other thread has it, else 0."""
-        pool, count = threads.pool, get_num_threads()
-        if self._serve is None or count == 1 or not pool.busy.acquire(False):
+        if self._serve is None:
             return 0
-        if pool.sleeping or pool.workers < count - 1:
-            pool.wake(count - 1, self._serve)
-        return pool.address
+        return threads.pool.lend(self._serve)
 
     @staticmethod
     def _return(pool: int) -> None:

@@ -4,8 +4,7 @@
     nt   C = A Bᵀ     (x Wᵀ)
     tn   C = Aᵀ B     (gᵀ x)
 
-Products up to ``BLAS_FROM`` multiplications go to our own kernel, which needs no packing there and adds a bias while
-the result is in registers; beyond, NumPy's BLAS uses all cores where the kernel uses one.
+Products up to ``BLAS_FROM`` multiplications go to our own kernel, which adds a bias while the result is in registers.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from .elementwise import native
 from .gemm import NN, NT, TN, gemm
 from .tile import BIAS
 
-#: Multiplications m·n·k. Below, the kernel is 1.0 to 1.6 times as fast as BLAS on one thread
-#: (``python -m benchmarks.matmul``), and is not slowed by other programs as BLAS's waiting threads are.
-BLAS_FROM = 4_000_000
+#: Multiplications m·n·k from which BLAS is up to 1.1 times as fast as the kernel on two threads
+#: (``python -m benchmarks.matmul --crossover``). After a call its threads wait at full speed, in the way of ours.
+BLAS_FROM = 100_000_000
 
 _NONE = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}
 

@@ -1,6 +1,6 @@
-"""Threads for replayed steps: workers that take parts of launches, handed out by a counter in shared memory.
+"""Threads: workers that take parts of launches, handed out by a counter in shared memory.
 
-The thread that replays a step publishes each launch that has parts and takes parts itself, so a worker that
+The thread that makes a step or a large call publishes each launch that has parts and takes parts itself, so a worker that
 the operating system has put aside costs nothing: the others do its parts. Between launches a worker spins, since waking
 a thread takes longer than most launches; when nothing has come for a while it sleeps.
 """
@@ -144,6 +144,15 @@ class Pool:
         self.sleeping: list[threading.Lock] = []
         self.workers = 0
 
+    def lend(self, serve: Callable[[int, int], None]) -> int:
+        """The pool's address to a thread that will ``busy.release()`` it, its workers about; 0 if it cannot have it."""
+        count = get_num_threads()
+        if count == 1 or not self.busy.acquire(False):
+            return 0
+        if self.sleeping or self.workers < count - 1:
+            self.wake(count - 1, serve)
+        return self.address
+
     def wake(self, count: int, serve: Callable[[int, int], None]) -> None:
         """Have ``count`` workers about."""
         while self.workers < count:
@@ -190,15 +199,12 @@ _threads = max(1, min(_cores(), 8))
 
 
 def get_num_threads() -> int:
-    """How many threads a compiled step uses; at first the cores that the process may use, at most 8."""
+    """How many threads large operations use; at first the cores that the process may use, at most 8."""
     return _threads
 
 
 def set_num_threads(num_threads: int) -> None:
-    """Let compiled steps use that many threads; with 1, products in eager steps stay on one thread too.
-
-    Results do not depend on it.
-    """
+    """Let large operations use that many threads, in compiled steps and outside. Results do not depend on it."""
     global _threads
     if isinstance(num_threads, bool) or not isinstance(num_threads, int) or num_threads < 1:
         raise ValueError(f"set_num_threads: expected an integer >= 1, got {num_threads!r}")

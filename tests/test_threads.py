@@ -1,0 +1,86 @@
+"""Large calls shared by threads outside compiled steps, and memory kept between them."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tinygrad_hw as tg
+from tinygrad_hw.kernels import heap, jit, launch, threads
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """Every call that has parts is shared by two threads; the calls that were."""
+    monkeypatch.setattr(jit, "SHARED_FROM", 0)
+    monkeypatch.setattr(jit, "SHARED_WORK", 0)
+    calls = []
+    share_out = launch.share_out
+
+    def counted(kernel, parts):
+        done = share_out(kernel, parts)
+        calls.append((kernel.name, len(parts), done))
+        return done
+
+    monkeypatch.setattr(launch, "share_out", counted)
+    before = tg.get_num_threads()
+    tg.set_num_threads(2)
+    yield calls
+    tg.set_num_threads(before)
+
+
+def gradients() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    x = tg.from_numpy(rng.standard_normal((4, 3, 40, 40), np.float32)).requires_grad_()
+    w = tg.from_numpy(rng.standard_normal((8, 3, 3, 3), np.float32)).requires_grad_()
+    v = tg.from_numpy(rng.standard_normal((50, 8 * 19 * 19), np.float32)).requires_grad_()
+    h = tg.nn.functional.max_pool2d(tg.nn.functional.conv2d(x, w).tanh(), 2).flatten(1)
+    (tg.nn.functional.linear(h, v).softmax(1) ** 2).sum().backward()
+    return [t.grad.numpy() for t in (x, w, v)]
+
+
+def test_shared_calls_give_the_same_bit_for_bit(shared):
+    gradients()  # a kernel's first call is its own
+    found = gradients()
+    names = {name for name, parts, done in shared if parts == 2 and done}
+    assert {"gemm.gemm", "loop.tanh.float32"} <= names
+    assert any("convol" in name for name in names)
+    tg.set_num_threads(1)
+    shared.clear()
+    for a, b in zip(found, gradients(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not shared
+
+
+def test_while_another_thread_has_the_workers_a_call_is_done_alone(shared):
+    found = gradients()
+    shared.clear()
+    with threads.pool.busy:
+        for a, b in zip(found, gradients(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert shared
+    assert not any(done for *_, done in shared)
+    assert threads.pool.busy.acquire(False)
+    threads.pool.busy.release()
+
+
+def test_memory_is_kept_unless_told_otherwise():
+    code = "from tinygrad_hw.kernels import heap; print(heap.keep())"
+    for value, expected in (
+        ("0", "False"),
+        ("1", str(sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"))),
+    ):
+        run = subprocess.run(
+            [sys.executable, "-c", code], env={"TINYGRAD_HW_KEEP": value, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert run.stdout.strip() == expected
+
+
+def test_where_there_is_no_mallopt_nothing_is_kept(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    assert heap.keep.__wrapped__() is False
