@@ -34,7 +34,7 @@ class Program:
         results: list[np.ndarray],
     ) -> None:
         self.inputs = inputs
-        self.hosts: list[Callable[[Program], Any]] = recorder.hosts
+        self.hosts: list[Callable[[Program], bool]] = recorder.hosts
         self.first_calls: list[Call] = []
         items = self._ordered(recorder)
         kept_ids = {id(root_of(a)) for a in kept}
@@ -235,23 +235,24 @@ class Program:
         )
         # What Python works out for each step, it works out for all of them before.
         before = words.copy()
-        rows = []
+        row, rows, changed = words[self.number_words], [], False
         for _ in range(steps):
             for host in self.hosts:
-                host(self)
-            rows.append(words[self.number_words])
+                if host(self):
+                    row, changed = words[self.number_words], True
+            rows.append(row)
         words[:] = before
-        numbers = np.array(rows, np.int64)
+        numbers = np.array(rows if changed else [], np.int64)
         places = address(words) + 8 * self.number_words
         pool = self._lend()
         try:
             done = sweep()(
                 self.control, pool, len(self.launches), batch, steps, address(order), address(table), len(inputs),
-                address(numbers), address(places), len(places),
+                address(numbers), address(places), len(places) if changed else 0,
             )  # fmt: skip
         finally:
             self._return(pool)
-        words[self.number_words] = numbers[-1]
+        words[self.number_words] = row
         return done
 
     def _lend(self) -> int:

@@ -71,6 +71,8 @@ class _Recorded:
         self.guards = list(recorder.guards.values())
         self.seen = recording.changes
         self.enabled = graph.mode.enabled
+        #: Steps of a sweep between two looks at the clock: twice as many as the last time, but not too long.
+        self.together = 1
         #: Where all arguments are Tensors: their shapes and dtypes, and whether they require a gradient.
         self.signature: list | None = None
         if flat:
@@ -310,7 +312,7 @@ class CompiledStep:
             )
         arrays = [t._array for t in tensors]
         whole = len(order) // batch_size
-        done, together = 0, 1
+        done = 0
         while done * batch_size < len(order):
             rows = order[done * batch_size : (done + 1) * batch_size]
             last = self._last
@@ -320,11 +322,11 @@ class CompiledStep:
                 and last.takes_rows(arrays, batch_size)
                 and last.holds()
             ):
+                steps = min(last.together, whole - done)
                 start = time.perf_counter()
-                steps = min(together, whole - done)
                 last.sweep(arrays, order[done * batch_size :], steps)
                 spent = time.perf_counter() - start
-                together = max(1, min(2 * together, int(together * LOOK / max(spent, 1e-6))))
+                last.together = max(1, min(2 * last.together, int(steps * LOOK / max(spent, 1e-6))))
             else:
                 steps = 1
                 self(*[Tensor._wrap(np.take(a, rows, axis=0)) for a in arrays])

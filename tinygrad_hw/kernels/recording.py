@@ -5,7 +5,8 @@ longer than the step (parameters, optimizer buffers). What the package computes 
 
     launch   a kernel with its arguments: replayed natively
     call     a Python function of arrays that computes otherwise: called again at each replay
-    host     what Python has to do before the native part of each replay (a learning rate of the moment)
+    host     what Python has to do before the native part of each replay (a learning rate of the moment); it
+             returns whether it has changed the numbers of launches
 
 An array of any other origin would be frozen into the replay, so it is refused where it is first used.
 """
@@ -71,7 +72,7 @@ class Recorder:
     def __init__(self, fullgraph: bool = False) -> None:
         self.fullgraph = fullgraph
         self.items: list[Launch | Call] = []
-        self.hosts: list[Callable[[Any], Any]] = []
+        self.hosts: list[Callable[[Any], bool]] = []
         self.state: dict[int, np.ndarray] = {}
         self.made: dict[int, np.ndarray] = {}
         self.undo: dict[int, tuple[np.ndarray, np.ndarray]] = {}

@@ -327,8 +327,8 @@ class Optimizer:
         self.state.clear()
         self.state.update(before)
 
-    def _follow(self, group: Group, kernel: Kernel, members: list) -> Callable[[Any], None]:
-        """What brings the launches of ``members``, which are alike, up to date before a replay."""
+    def _follow(self, group: Group, kernel: Kernel, members: list) -> Callable[[Any], bool]:
+        """What brings the launches of ``members``, which are alike, up to date before a replay; whether they changed."""
         launches = [launch for _, launch in members]
         alike = Alike(self, group)
         alike.members = [p for p, _ in members]
@@ -336,10 +336,10 @@ class Optimizer:
         last: tuple = ()
         seen: list = []
 
-        def refresh(program: Any) -> None:
+        def refresh(program: Any) -> bool:
             nonlocal last, seen
             if seen == [*group.values()] and not alike.counted:
-                return
+                return False
             seen = [*group.values()]
             now, _, numbers = alike.next()
             if now is not kernel:
@@ -347,9 +347,11 @@ class Optimizer:
                     f"{self._name}.step: its hyper-parameters now mean another update than was recorded\n"
                     "Call reset() on the compiled step."
                 )
-            if numbers != last:
-                last = numbers
-                program.set_numbers(launches, numbers)
+            if numbers == last:
+                return False
+            last = numbers
+            program.set_numbers(launches, numbers)
+            return True
 
         return refresh
 

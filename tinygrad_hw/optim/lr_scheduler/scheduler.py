@@ -152,7 +152,12 @@ def _followed(step: Callable[..., None]) -> Callable[..., None]:
             step(self, *args, **kwargs)
         finally:
             recorder.hosting = False
-        recorder.hosts.append(lambda program: step(self, *args, **kwargs))
+
+        def again(program: Any) -> bool:
+            step(self, *args, **kwargs)
+            return False  # the optimizer's own host sees to its launches
+
+        recorder.hosts.append(again)
 
     return run
 
