@@ -522,3 +522,17 @@ def test_graphs_in_threads():
         thread.join()
     assert len(results) == 80
     assert all(np.allclose(g, want) for g in results)
+
+
+def test_passes_share_the_cotangent_that_they_begin_with_and_leave_it_as_it_is():
+    for _ in range(2):
+        x = tg.tensor(2.0, requires_grad=True)
+        y = x * 1
+        y.retain_grad()
+        z = y + y
+        z.retain_grad()
+        z.backward()
+        for t in (x, y, z):
+            t.grad.add_(5)
+        x.backward()
+        assert (x.grad.item(), y.grad.item(), z.grad.item()) == (8, 7, 6)

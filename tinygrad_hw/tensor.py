@@ -492,9 +492,11 @@ EXAMPLES: Any = _Examples()
 def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
     """Run ``op`` on Tensors, arrays and numbers; record it if a Tensor among them requires a gradient."""
     arrays = []
+    edges: list = []
     mask = 0
     bit = 1
     for x in operands:
+        edge = None
         if isinstance(x, Tensor):
             if x._view is not None:
                 if x._view is EXAMPLES:
@@ -503,9 +505,11 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
             arrays.append(x._array)
             if x._requires_grad:
                 mask |= bit
+                edge = x._node or x
         else:
             # NumPy's scalars are weak as Python's are: np.sqrt(2) is no reason to go to float64.
             arrays.append(x.item() if isinstance(x, np.generic) else x)
+        edges.append(edge)
         bit += bit
     if recording.current is None:
         array = op.forward(*arrays, *attrs)
@@ -524,9 +528,6 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
     out._view = None
     out._grad = None
     if mask and graph.mode.enabled and op.rules and array.dtype.kind == "f":
-        edges: list = [
-            (x._node or x) if isinstance(x, Tensor) and x._requires_grad else None for x in operands
-        ]
         plan = op.plan(mask)
         node = Node(op, attrs, plan.rules, edges, array.shape, array.dtype)
         if plan.keep:
@@ -627,6 +628,12 @@ def _reviver(create_graph: bool):
     return _revive if create_graph or recording.current is not None else None
 
 
+@functools.lru_cache(64)
+def _ones(shape: tuple, dtype: np.dtype) -> np.ndarray:
+    """The cotangent of a loss. Many passes may share it, since none writes to the cotangent it begins with."""
+    return np.ones(shape, dtype)
+
+
 def _cotangents(name: str, outputs: tuple, gradients: tuple, graph_wanted: bool) -> list:
     """The roots of a backward pass: each output's edge with its cotangent."""
     roots: list[tuple] = []
@@ -644,7 +651,7 @@ def _cotangents(name: str, outputs: tuple, gradients: tuple, graph_wanted: bool)
                     f"{name}: expected a gradient for an output of shape {tensor.shape}; only for one element it is 1"
                 )
             if not graph_wanted:
-                roots.append((tensor._edge(), np.ones(tensor.shape, tensor.dtype)))
+                roots.append((tensor._edge(), _ones(tensor._array.shape, tensor._array.dtype)))
                 continue
             g = Tensor._wrap(recording.constant(np.ones(tensor.shape, tensor.dtype)))
         g = g if isinstance(g, Tensor) else Tensor._wrap(np.asarray(g, tensor.dtype))

@@ -182,11 +182,9 @@ def _check_linear(input, weight, bias=None) -> None:
 
 
 def _apply_weight(input, weight, bias=None):
-    rows = _as_rows(input)
+    rows = input if input.ndim == 2 else _as_rows(input)
     if input.dtype.kind == "f":
-        if bias is not None:
-            bias = native(bias)
-        out = nt(native(rows), native(weight), bias)
+        out = nt(native(rows), native(weight), None if bias is None else native(bias))
     else:
         out = rows @ weight.T if bias is None else rows @ weight.T + bias
     return out if input.ndim == 2 else out.reshape(*input.shape[:-1], weight.shape[0])
