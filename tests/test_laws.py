@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 import tinygrad_hw as tg
 from tinygrad_hw import ops
 from tinygrad_hw.kernels import matmul as kernels
+from tinygrad_hw.kernels import threads
 
 numbers = st.floats(-20, 20, width=32)
 sizes = st.integers(0, 20)
@@ -145,10 +146,11 @@ def test_matrix_product_in_all_layouts(seed: int, n: int, k: int, m: int, dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_product_on_both_sides_of_the_crossover(dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_product_by_blas_and_by_the_kernel(dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = normal(0, 17, 33, dtype=dtype), normal(1, 33, 9, dtype=dtype)
-    for crossover in 0, 10**9:
+    for crossover, workers in (0, 0), (0, 1), (10**9, 0):
         monkeypatch.setattr(kernels, "BLAS_FROM", crossover)
+        monkeypatch.setattr(threads.pool, "workers", workers)
         close(kernels.product(a, b), a @ b, 1e-4, 1e-5)
         close(kernels.product(b.T, a.T), (a @ b).T, 1e-4, 1e-5)
 

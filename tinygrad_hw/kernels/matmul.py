@@ -5,6 +5,8 @@
     tn   C = Aᵀ B     (gᵀ x)
 
 Products up to ``BLAS_FROM`` multiplications go to our own kernel, which adds a bias while the result is in registers.
+Larger ones go to NumPy's BLAS, whose threads are awake when Python comes by, unless this process has used workers of its
+own: two pools would be in each other's way.
 """
 
 from __future__ import annotations
@@ -16,16 +18,21 @@ from .elementwise import native
 from .gemm import NN, NT, TN, gemm
 from .tile import BIAS
 
-#: Multiplications m·n·k from which BLAS is up to 1.1 times as fast as the kernel on two threads
-#: (``python -m benchmarks.matmul --crossover``). After a call its threads wait at full speed, in the way of ours.
-BLAS_FROM = 100_000_000
+#: Multiplications m·n·k. Below, the kernel is 1.0 to 1.6 times as fast as BLAS on one thread
+#: (``python -m benchmarks.matmul``), and does not leave threads behind that wait at full speed.
+BLAS_FROM = 4_000_000
 
 _NONE = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}
 
 
 def _with_blas(m: int, n: int, k: int) -> bool:
     # What is being recorded is replayed by threads of our own.
-    return m * n * k >= BLAS_FROM and recording.current is None and threads.get_num_threads() > 1
+    return (
+        m * n * k >= BLAS_FROM
+        and recording.current is None
+        and threads.get_num_threads() > 1
+        and not threads.pool.workers
+    )
 
 
 def nn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
