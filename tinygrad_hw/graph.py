@@ -93,13 +93,15 @@ class Node:
         Edges that are not in ``needed`` (None: all are) get none.
         """
         op, edges, saved = self.op, self.edges, self.saved
+        rules: Any = self.rules
         if op.variadic:
-            jobs = [(i, self.rules[0]) for i, edge in enumerate(edges) if edge is not None]
-        else:
-            jobs = [(rule.operand, rule) for rule in self.rules]
+            rules = [rules[0]] * len(edges)
         result = []
-        for operand, rule in jobs:
+        for position, rule in enumerate(rules):
+            operand = position if op.variadic else rule.operand
             edge = edges[operand]
+            if edge is None:
+                continue
             if needed is not None and edge not in needed:
                 continue
             if revive is not None:

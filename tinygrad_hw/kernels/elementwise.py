@@ -36,7 +36,8 @@ def native(a: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
 
     For any other kind (a broadcast, a reversed vector, a read-only file) Numba would compile them once more.
     """
-    return a if a.flags.carray and dtype in (None, a.dtype) else np.array(a, dtype, order="C")
+    fits = dtype is None or dtype is a.dtype or dtype == a.dtype
+    return a if fits and a.flags.carray else np.array(a, dtype, order="C")
 
 
 class _TypedNumbers(ast.NodeTransformer):

@@ -25,20 +25,15 @@ BLAS_FROM = 4_000_000
 _NONE = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}
 
 
-def _with_blas(m: int, n: int, k: int) -> bool:
-    # What is being recorded is replayed by threads of our own.
-    return (
-        m * n * k >= BLAS_FROM
-        and recording.current is None
-        and threads.get_num_threads() > 1
-        and not threads.pool.workers
-    )
+def _blas_may() -> bool:
+    """Whether BLAS may be used at all: what is being recorded is replayed by threads of our own."""
+    return recording.current is None and threads.get_num_threads() > 1 and not threads.pool.workers
 
 
 def nn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """A B of contiguous matrices."""
     m, n = a.shape[0], b.shape[1]
-    if _with_blas(m, n, b.shape[0]):
+    if m * n * b.shape[0] >= BLAS_FROM and _blas_may():
         return np.matmul(a, b)
     out = np.empty((m, n), a.dtype)
     gemm(out, a, b, _NONE[a.dtype], NN, 0, 0, m, 0, n)
@@ -48,7 +43,7 @@ def nn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def nt(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     """A Bᵀ + bias of contiguous matrices."""
     m, n = a.shape[0], b.shape[0]
-    if _with_blas(m, n, a.shape[1]):
+    if m * n * a.shape[1] >= BLAS_FROM and _blas_may():
         out = np.matmul(a, b.T)
         if bias is not None:
             out += bias
@@ -64,7 +59,7 @@ def nt(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarr
 def tn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Aᵀ B of contiguous matrices."""
     m, n = a.shape[1], b.shape[1]
-    if _with_blas(m, n, a.shape[0]):
+    if m * n * a.shape[0] >= BLAS_FROM and _blas_may():
         return np.matmul(a.T, b)
     out = np.empty((m, n), a.dtype)
     gemm(out, a, b, _NONE[a.dtype], TN, 0, 0, m, 0, n)
@@ -73,7 +68,7 @@ def tn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """A B of two matrices of the same float type, contiguous or transposed or neither."""
-    if _with_blas(a.shape[0], b.shape[1], b.shape[0]):
+    if a.size * b.shape[1] >= BLAS_FROM and _blas_may():
         return np.matmul(a, b)
     if a.flags.f_contiguous and not a.flags.c_contiguous:
         return tn(native(a.T), native(b))
