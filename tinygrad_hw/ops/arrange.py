@@ -410,9 +410,7 @@ def _on_diagonal(input, *, shape, offset, dim1, dim2):
     return out
 
 
-@_on_diagonal.vjp
-def _(g, offset, dim1, dim2):
-    return _diagonal(g, offset, dim1, dim2)
+_on_diagonal.vjp(lambda g, offset, dim1, dim2: _diagonal(g, offset, dim1, dim2))
 
 
 def _two_dims(name: str, dim1, dim2, ndim: int) -> tuple[int, int]:
@@ -471,9 +469,7 @@ def _windows(input, *, dim, size, step):
     return slide[(slice(None),) * dim + (slice(None, None, step),)]
 
 
-@_windows.vjp
-def _(g, input_shape, dim, size, step):
-    return _from_windows(g, input_shape, dim, size, step)
+_windows.vjp(lambda g, input_shape, dim, size, step: _from_windows(g, input_shape, dim, size, step))
 
 
 @primitive
@@ -489,9 +485,7 @@ def _from_windows(input, *, shape, dim, size, step):
     return out
 
 
-@_from_windows.vjp
-def _(g, dim, size, step):
-    return _windows(g, dim, size, step)
+_from_windows.vjp(lambda g, dim, size, step: _windows(g, dim, size, step))
 
 
 def unfold_dim(input, dimension, size, step):

@@ -105,9 +105,7 @@ def _take(input, *, index):
     return np.asarray(input[index])
 
 
-@_take.vjp
-def _(g, input_shape, index):
-    return _put(g, input_shape, index)
+_take.vjp(lambda g, input_shape, index: _put(g, input_shape, index))
 
 
 @primitive
@@ -118,9 +116,7 @@ def _put(input, *, shape, index):
     return out
 
 
-@_put.vjp
-def _(g, index):
-    return _take(g, index)
+_put.vjp(lambda g, index: _take(g, index))
 
 
 @primitive
@@ -137,14 +133,8 @@ def _index_put(input, values, *, index):
 _index_put.broadcasts = True
 
 
-@_index_put.vjp("input")
-def _(g, index):
-    return _index_put(g, 0.0, index)
-
-
-@_index_put.vjp("values")
-def _(g, index):
-    return _take(g, index)
+_index_put.vjp("input")(lambda g, index: _index_put(g, 0.0, index))
+_index_put.vjp("values")(lambda g, index: _take(g, index))
 
 
 @primitive
@@ -168,14 +158,8 @@ def _follow(steps, x):
     return x
 
 
-@_show.vjp("input")
-def _(g, steps):
-    return _show(g, 0.0, steps=steps)
-
-
-@_show.vjp("value")
-def _(g, steps):
-    return _follow(steps, g)
+_show.vjp("input")(lambda g, steps: _show(g, 0.0, steps=steps))
+_show.vjp("value")(lambda g, steps: _follow(steps, g))
 
 
 def _index_of(x) -> np.ndarray:

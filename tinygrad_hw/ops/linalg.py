@@ -114,9 +114,7 @@ def _inv(input):
     return _lapack("inv", np.linalg.inv, input)
 
 
-@_inv.vjp
-def _(g, out):
-    return -_matmul(_matmul(_swap(out), g), _swap(out))
+_inv.vjp(lambda g, out: -_matmul(_matmul(_swap(out), g), _swap(out)))
 
 
 @composite
@@ -131,9 +129,7 @@ def _det(input):
     return np.asarray(np.linalg.det(input))
 
 
-@_det.vjp
-def _(g, input):
-    return _column(_column(g)) * _cofactors(input)
+_det.vjp(lambda g, input: _column(_column(g)) * _cofactors(input))
 
 
 @primitive
@@ -184,9 +180,7 @@ def _logabsdet(input):
     return np.asarray(np.linalg.slogdet(input)[1])
 
 
-@_logabsdet.vjp
-def _(g, input):
-    return _column(_column(g)) * _swap(_inv(input))
+_logabsdet.vjp(lambda g, input: _column(_column(g)) * _swap(_inv(input)))
 
 
 @composite
@@ -227,14 +221,8 @@ def _solve(input, other):
 _solve.broadcasts = True
 
 
-@_solve.vjp("input")
-def _(g, input, out):
-    return -_matmul(_solve(_swap(input), g), _swap(out))
-
-
-@_solve.vjp("other")
-def _(g, input):
-    return _solve(_swap(input), g)
+_solve.vjp("input")(lambda g, input, out: -_matmul(_solve(_swap(input), g), _swap(out)))
+_solve.vjp("other")(lambda g, input: _solve(_swap(input), g))
 
 
 @composite

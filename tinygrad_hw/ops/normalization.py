@@ -105,9 +105,7 @@ def _bias_kernel(g):
     return out
 
 
-@_batch_norm.vjp("bias", kernel=_bias_kernel)
-def _(g):
-    return _sum(g, (0, *range(2, len(g.shape))), False)
+_batch_norm.vjp("bias", kernel=_bias_kernel)(lambda g: _sum(g, (0, *range(2, len(g.shape))), False))
 
 
 def _fixed(array: np.ndarray) -> np.ndarray:

@@ -42,14 +42,8 @@ def add(input, other, alpha=1):
     return input + alpha * other
 
 
-@add.vjp("input")
-def _(g):
-    return g
-
-
-@add.vjp("other")
-def _(g, alpha):
-    return g if alpha == 1 else g * alpha
+add.vjp("input")(lambda g: g)
+add.vjp("other")(lambda g, alpha: g if alpha == 1 else g * alpha)
 
 
 def _sub(input, other, alpha=1):
@@ -64,14 +58,8 @@ def sub(input, other, alpha=1):
     return input - alpha * other
 
 
-@sub.vjp("input")
-def _(g):
-    return g
-
-
-@sub.vjp("other")
-def _(g, alpha):
-    return -g if alpha == 1 else g * -alpha
+sub.vjp("input")(lambda g: g)
+sub.vjp("other")(lambda g, alpha: -g if alpha == 1 else g * -alpha)
 
 
 @elementwise(2, numpy=np.multiply)
@@ -80,14 +68,8 @@ def mul(input, other):
     return input * other
 
 
-@mul.vjp("input")
-def _(g, other):
-    return g * other
-
-
-@mul.vjp("other")
-def _(g, input):
-    return g * input
+mul.vjp("input")(lambda g, other: g * other)
+mul.vjp("other")(lambda g, input: g * input)
 
 
 def _divide(input, other):
@@ -115,14 +97,8 @@ def _div(input, other):
     return input / other
 
 
-@_div.vjp("input")
-def _(g, other):
-    return _div(g, other)
-
-
-@_div.vjp("other")
-def _(g, other, out):
-    return -_div(g * out, other)
+_div.vjp("input")(lambda g, other: _div(g, other))
+_div.vjp("other")(lambda g, other, out: -_div(g * out, other))
 
 
 def _silent(function):
@@ -247,9 +223,7 @@ def neg(input):
     return -input
 
 
-@neg.vjp
-def _(g):
-    return -g
+neg.vjp(lambda g: -g)
 
 
 @elementwise(numpy=np.abs)
@@ -258,9 +232,7 @@ def abs(input):
     return abs(input)
 
 
-@abs.vjp
-def _(g, input):
-    return g * sign(input)
+abs.vjp(lambda g, input: g * sign(input))
 
 
 @elementwise(numpy=lambda x: x.copy() if x.dtype.kind == "b" else np.sign(x))
@@ -269,9 +241,7 @@ def sign(input):
     return sign(input)
 
 
-@sign.vjp
-def _(g):
-    return g * 0.0
+sign.vjp(lambda g: g * 0.0)
 
 
 @elementwise(kind="float")
@@ -324,9 +294,7 @@ def sqrt(input):
     return sqrt(input)
 
 
-@sqrt.vjp
-def _(g, out):
-    return _div(g, out * 2)
+sqrt.vjp(lambda g, out: _div(g, out * 2))
 
 
 # Native code would take the processor's estimate of 1/√x, whose correction makes NaN of 0 and ∞.
@@ -336,9 +304,7 @@ def rsqrt(input):
     return 1 / sqrt(input)
 
 
-@rsqrt.vjp
-def _(g, out):
-    return g * (out * out * out * -0.5)
+rsqrt.vjp(lambda g, out: g * (out * out * out * -0.5))
 
 
 @elementwise(numpy=lambda x: np.square(x.astype(np.int64) if x.dtype.kind == "b" else x))
@@ -347,9 +313,7 @@ def square(input):
     return input * input
 
 
-@square.vjp
-def _(g, input):
-    return g * (input * 2)
+square.vjp(lambda g, input: g * (input * 2))
 
 
 @elementwise(kind="float", numpy=_silent(np.reciprocal))
@@ -358,9 +322,7 @@ def reciprocal(input):
     return 1 / input
 
 
-@reciprocal.vjp
-def _(g, out):
-    return -(g * (out * out))
+reciprocal.vjp(lambda g, out: -(g * (out * out)))
 
 
 @elementwise(kind="float")
@@ -434,9 +396,7 @@ def clone(input):
     return input.copy()
 
 
-@clone.vjp
-def _(g):
-    return g
+clone.vjp(lambda g: g)
 
 
 @primitive
@@ -468,14 +428,8 @@ def _clamp_min(input, other):
     return maximum(input, other)
 
 
-@_clamp_min.vjp("input")
-def _(g, input, other):
-    return g * where(ge(input, other), 1.0, 0.0)
-
-
-@_clamp_min.vjp("other")
-def _(g, input, other):
-    return g * where(lt(input, other), 1.0, 0.0)
+_clamp_min.vjp("input")(lambda g, input, other: g * where(ge(input, other), 1.0, 0.0))
+_clamp_min.vjp("other")(lambda g, input, other: g * where(lt(input, other), 1.0, 0.0))
 
 
 @elementwise(2, numpy=np.minimum)
@@ -483,14 +437,8 @@ def _clamp_max(input, other):
     return minimum(input, other)
 
 
-@_clamp_max.vjp("input")
-def _(g, input, other):
-    return g * where(le(input, other), 1.0, 0.0)
-
-
-@_clamp_max.vjp("other")
-def _(g, input, other):
-    return g * where(gt(input, other), 1.0, 0.0)
+_clamp_max.vjp("input")(lambda g, input, other: g * where(le(input, other), 1.0, 0.0))
+_clamp_max.vjp("other")(lambda g, input, other: g * where(gt(input, other), 1.0, 0.0))
 
 
 @primitive
@@ -513,14 +461,8 @@ def where(condition, input, other):
 where.broadcasts = True
 
 
-@where.vjp("input")
-def _(g, condition):
-    return where(condition, g, 0.0)
-
-
-@where.vjp("other")
-def _(g, condition):
-    return where(condition, 0.0, g)
+where.vjp("input")(lambda g, condition: where(condition, g, 0.0))
+where.vjp("other")(lambda g, condition: where(condition, 0.0, g))
 
 
 @elementwise(2, numpy=np.equal, kind="bool")

@@ -53,14 +53,8 @@ def _matmul(input, other):
 _matmul.broadcasts = True
 
 
-@_matmul.vjp("input")
-def _(g, other):
-    return _matmul(g, _swap(other))
-
-
-@_matmul.vjp("other")
-def _(g, input):
-    return _matmul(_swap(input), g)
+_matmul.vjp("input")(lambda g, other: _matmul(g, _swap(other)))
+_matmul.vjp("other")(lambda g, input: _matmul(_swap(input), g))
 
 
 @composite
@@ -236,9 +230,7 @@ def _bias_kernel(g):
     return out
 
 
-@_affine.vjp("bias", kernel=_bias_kernel)
-def _(g):
-    return _sum(_as_rows(g), (0,), False)
+_affine.vjp("bias", kernel=_bias_kernel)(lambda g: _sum(_as_rows(g), (0,), False))
 
 
 def _as_rows(x):

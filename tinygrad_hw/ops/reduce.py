@@ -96,9 +96,7 @@ def _expand(input, *, shape):
     return np.broadcast_to(input, shape)
 
 
-@_expand.vjp
-def _(g, input_shape):
-    return sum_to_shape(g, input_shape)
+_expand.vjp(lambda g, input_shape: sum_to_shape(g, input_shape))
 
 
 @composite
@@ -129,9 +127,7 @@ def _sum(input, *, dims, keepdim):
     return np.add.reduce(input, axis=dims, dtype=dtype, keepdims=keepdim)
 
 
-@_sum.vjp
-def _(g, input_shape, dims, keepdim):
-    return _spread(g, input_shape, dims, keepdim)
+_sum.vjp(lambda g, input_shape, dims, keepdim: _spread(g, input_shape, dims, keepdim))
 
 
 def _count(shape, dims) -> int:
@@ -400,9 +396,7 @@ def _cumsum(input, *, dim):
     return np.cumsum(input, dim, dtype) if input.ndim else np.array(input, dtype)
 
 
-@_cumsum.vjp
-def _(g, dim):
-    return flip(_cumsum(flip(g, (dim,)), dim), (dim,))
+_cumsum.vjp(lambda g, dim: flip(_cumsum(flip(g, (dim,)), dim), (dim,)))
 
 
 def _by_rows(kernel, dim: int, *arrays: np.ndarray) -> np.ndarray:

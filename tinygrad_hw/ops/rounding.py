@@ -61,9 +61,7 @@ def frac(input):
     return input - np.trunc(input)
 
 
-@frac.vjp
-def _(g):
-    return g
+frac.vjp(lambda g: g)
 
 
 @composite
@@ -92,14 +90,8 @@ def _(g):
     return g
 
 
-@fmod.vjp("other")
-def _(g, input, other):
-    return -(g * div(input, other, rounding_mode="trunc"))
-
-
-@remainder.vjp("other")
-def _(g, input, other):
-    return -(g * div(input, other, rounding_mode="floor"))
+fmod.vjp("other")(lambda g, input, other: -(g * div(input, other, rounding_mode="trunc")))
+remainder.vjp("other")(lambda g, input, other: -(g * div(input, other, rounding_mode="floor")))
 
 
 @ufunc(2, kind="float")
@@ -108,14 +100,8 @@ def copysign(input, other):
     return np.copysign(input, other)
 
 
-@copysign.vjp("input")
-def _(g, input, out):
-    return g * (sign(input) * sign(out))
-
-
-@copysign.vjp("other")
-def _(g):
-    return g * 0.0
+copysign.vjp("input")(lambda g, input, out: g * (sign(input) * sign(out)))
+copysign.vjp("other")(lambda g: g * 0.0)
 
 
 @ufunc(2)
@@ -138,9 +124,7 @@ def nan_to_num(input, nan=None, posinf=None, neginf=None):
     return np.nan_to_num(input, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
 
 
-@nan_to_num.vjp
-def _(g, input):
-    return where(isfinite(input), g, 0.0)
+nan_to_num.vjp(lambda g, input: where(isfinite(input), g, 0.0))
 
 
 fix = trunc

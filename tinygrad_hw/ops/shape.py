@@ -92,9 +92,7 @@ def _reshape(input, *, shape):
     return input.reshape(shape)
 
 
-@_reshape.vjp
-def _(g, input_shape):
-    return _reshape(g, input_shape)
+_reshape.vjp(lambda g, input_shape: _reshape(g, input_shape))
 
 
 @composite
@@ -138,9 +136,7 @@ def _permute(input, *, dims):
     return input.transpose(dims)
 
 
-@_permute.vjp
-def _(g, dims):
-    return _permute(g, tuple(sorted(range(len(dims)), key=dims.__getitem__)))
+_permute.vjp(lambda g, dims: _permute(g, tuple(sorted(range(len(dims)), key=dims.__getitem__))))
 
 
 @composite
@@ -162,9 +158,7 @@ def _slice(input, *, index):
     return out if isinstance(out, np.ndarray) else input[(*index, ...)]
 
 
-@_slice.vjp
-def _(g, input_shape, index):
-    return _unslice(g, input_shape, index)
+_slice.vjp(lambda g, input_shape, index: _unslice(g, input_shape, index))
 
 
 @primitive
@@ -175,9 +169,7 @@ def _unslice(input, *, shape, index):
     return out
 
 
-@_unslice.vjp
-def _(g, index):
-    return _slice(g, index)
+_unslice.vjp(lambda g, index: _slice(g, index))
 
 
 @composite
@@ -306,9 +298,7 @@ def _flip(input, *, dims):
     return np.array(np.flip(input, dims), order="C")
 
 
-@_flip.vjp
-def _(g, dims):
-    return _flip(g, dims)
+_flip.vjp(lambda g, dims: _flip(g, dims))
 
 
 @composite
@@ -392,9 +382,7 @@ def tril(input, *, diagonal=0):
     return _triangle("tril", np.tril, input, diagonal)
 
 
-@tril.vjp
-def _(g, diagonal):
-    return tril(g, diagonal)
+tril.vjp(lambda g, diagonal: tril(g, diagonal))
 
 
 @primitive
@@ -403,9 +391,7 @@ def triu(input, *, diagonal=0):
     return _triangle("triu", np.triu, input, diagonal)
 
 
-@triu.vjp
-def _(g, diagonal):
-    return triu(g, diagonal)
+triu.vjp(lambda g, diagonal: triu(g, diagonal))
 
 
 def _triangle(name, function, input, diagonal):

@@ -41,9 +41,7 @@ def exp2(input):
     return np.exp2(input)
 
 
-@exp2.vjp
-def _(g, out):
-    return g * (out * _LN2)
+exp2.vjp(lambda g, out: g * (out * _LN2))
 
 
 @ufunc(kind="float")
@@ -52,9 +50,7 @@ def log2(input):
     return np.log2(input)
 
 
-@log2.vjp
-def _(g, input):
-    return _div(g, input * _LN2)
+log2.vjp(lambda g, input: _div(g, input * _LN2))
 
 
 @ufunc(kind="float")
@@ -63,9 +59,7 @@ def log10(input):
     return np.log10(input)
 
 
-@log10.vjp
-def _(g, input):
-    return _div(g, input * _LN10)
+log10.vjp(lambda g, input: _div(g, input * _LN10))
 
 
 @ufunc(2, kind="float")
@@ -74,14 +68,8 @@ def logaddexp(input, other):
     return np.logaddexp(input, other)
 
 
-@logaddexp.vjp("input")
-def _(g, input, other):
-    return g * sigmoid(input - other)
-
-
-@logaddexp.vjp("other")
-def _(g, input, other):
-    return g * sigmoid(other - input)
+logaddexp.vjp("input")(lambda g, input, other: g * sigmoid(input - other))
+logaddexp.vjp("other")(lambda g, input, other: g * sigmoid(other - input))
 
 
 @composite
@@ -104,9 +92,7 @@ def _logit(input):
     return np.log(input / (1 - input))
 
 
-@_logit.vjp
-def _(g, input):
-    return where(gt(abs(input - 0.5), 0.5), np.nan, _div(g, input * (1 - input)))
+_logit.vjp(lambda g, input: where(gt(abs(input - 0.5), 0.5), np.nan, _div(g, input * (1 - input))))
 
 
 @ufunc(2, kind="float")
@@ -121,9 +107,7 @@ def _(g, input, other):
     return g * where(none, 0.0, log(where(none, 1.0, other)))
 
 
-@xlogy.vjp("other")
-def _(g, input, other):
-    return g * _div(input, other)
+xlogy.vjp("other")(lambda g, input, other: g * _div(input, other))
 
 
 @elementwise(kind="float")

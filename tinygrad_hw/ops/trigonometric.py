@@ -21,9 +21,7 @@ def tan(input):
     return np.tan(input)
 
 
-@tan.vjp
-def _(g, out):
-    return g * (out * out + 1)
+tan.vjp(lambda g, out: g * (out * out + 1))
 
 
 @ufunc(kind="float")
@@ -32,9 +30,7 @@ def asin(input):
     return np.arcsin(input)
 
 
-@asin.vjp
-def _(g, input):
-    return g * rsqrt(1 - input * input)
+asin.vjp(lambda g, input: g * rsqrt(1 - input * input))
 
 
 @ufunc(kind="float")
@@ -43,9 +39,7 @@ def acos(input):
     return np.arccos(input)
 
 
-@acos.vjp
-def _(g, input):
-    return -(g * rsqrt(1 - input * input))
+acos.vjp(lambda g, input: -(g * rsqrt(1 - input * input)))
 
 
 @ufunc(kind="float")
@@ -54,9 +48,7 @@ def atan(input):
     return np.arctan(input)
 
 
-@atan.vjp
-def _(g, input):
-    return g * reciprocal(input * input + 1)
+atan.vjp(lambda g, input: g * reciprocal(input * input + 1))
 
 
 @ufunc(2, kind="float")
@@ -68,14 +60,8 @@ def atan2(input, other):
     return np.arctan2(input, other)
 
 
-@atan2.vjp("input")
-def _(g, input, other):
-    return g * (other * _inverse_square(input, other))
-
-
-@atan2.vjp("other")
-def _(g, input, other):
-    return -(g * (input * _inverse_square(input, other)))
+atan2.vjp("input")(lambda g, input, other: g * (other * _inverse_square(input, other)))
+atan2.vjp("other")(lambda g, input, other: -(g * (input * _inverse_square(input, other))))
 
 
 def _inverse_square(x, y):
@@ -90,14 +76,8 @@ def hypot(input, other):
     return np.hypot(input, other)
 
 
-@hypot.vjp("input")
-def _(g, input, out):
-    return g * _div(input, out)
-
-
-@hypot.vjp("other")
-def _(g, other, out):
-    return g * _div(other, out)
+hypot.vjp("input")(lambda g, input, out: g * _div(input, out))
+hypot.vjp("other")(lambda g, other, out: g * _div(other, out))
 
 
 @ufunc(kind="float")
@@ -106,9 +86,7 @@ def sinh(input):
     return np.sinh(input)
 
 
-@sinh.vjp
-def _(g, input):
-    return g * cosh(input)
+sinh.vjp(lambda g, input: g * cosh(input))
 
 
 @ufunc(kind="float")
@@ -117,9 +95,7 @@ def cosh(input):
     return np.cosh(input)
 
 
-@cosh.vjp
-def _(g, input):
-    return g * sinh(input)
+cosh.vjp(lambda g, input: g * sinh(input))
 
 
 @ufunc(kind="float")
@@ -128,9 +104,7 @@ def asinh(input):
     return np.arcsinh(input)
 
 
-@asinh.vjp
-def _(g, input):
-    return g * rsqrt(input * input + 1)
+asinh.vjp(lambda g, input: g * rsqrt(input * input + 1))
 
 
 @ufunc(kind="float")
@@ -139,9 +113,7 @@ def acosh(input):
     return np.arccosh(input)
 
 
-@acosh.vjp
-def _(g, input):
-    return g * rsqrt(input * input - 1)
+acosh.vjp(lambda g, input: g * rsqrt(input * input - 1))
 
 
 @ufunc(kind="float")
@@ -150,9 +122,7 @@ def atanh(input):
     return np.arctanh(input)
 
 
-@atanh.vjp
-def _(g, input):
-    return g * reciprocal(1 - input * input)
+atanh.vjp(lambda g, input: g * reciprocal(1 - input * input))
 
 
 @ufunc(kind="float")
