@@ -10,24 +10,13 @@ from math import pi
 
 import numpy as np
 
-from ..errors import DTypeError
 from ..random import Generator, draw
 from .core import composite, elementwise
-from .pointwise import (  # noqa: F401 (rules name them)
-    _cast,
-    abs,
-    exp,
-    expm1,
-    ge,
-    gt,
-    le,
-    log1p,
-    lt,
-    maximum,
-    mul,
-    square,
-    where,
+
+from .pointwise import (  # isort: skip  # noqa: F401 (rules name them)
+    _cast, abs, exp, expm1, ge, gt, le, log1p, lt, maximum, mul, square, where,
 )  # fmt: skip
+from .reduce import require_float
 
 __all__ = [
     "dropout", "elu", "gelu", "leaky_relu", "logsigmoid", "relu", "sigmoid", "silu", "softplus", "tanh",
@@ -184,12 +173,9 @@ def dropout(input, p=0.5, training=True, generator: Generator | None = None):
         raise ValueError(f"dropout: expected a probability p in [0, 1], got {p}")
     if not training or p == 0:
         return input
-    if p < 1 and input.dtype.kind != "f":
-        raise DTypeError(
-            f"dropout: expected floating point, got {input.dtype}\nConvert with .float()."
-        )
     if p == 1:
         return mul(input, 0)
+    require_float("dropout", input)
     # Drawn in float32 whatever the input's type: so the mask does not depend on it.
     kept = draw(generator, "random", tuple(input.shape), np.float32)
     if input.dtype != kept.dtype:

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..kernels import recording
-from .core import composite, primitive
+from .convolution import for_dims
+from .core import primitive
 from .index import _take, array_of
 from .pooling import _avg_pool, _max_pool, _max_pool_index
 from .reduce import require_float
@@ -44,7 +45,11 @@ def _even(shape, places) -> tuple[int, ...] | None:
     return None if any(o == 0 or n % o for n, o in pairs) else tuple(n // o for n, o in pairs)
 
 
-def _avg(name: str, dims: int, input, output_size):
+def average(name: str, dims: int, input, output_size):
+    """The mean of each of ``output_size`` windows over (n, channels, {places}) or one sample of it; None keeps a size.
+
+    Derivation: linear; each element gets its share of the windows that it is in.
+    """
     places = _places(name, dims, input, output_size)
     require_float(name, input)
     window = _even(input.shape, places)
@@ -59,25 +64,9 @@ def _avg(name: str, dims: int, input, output_size):
     return map_dims(input, maps)
 
 
-@composite
-def adaptive_avg_pool1d(input, output_size):
-    """The mean of each of ``output_size`` windows over (n, channels, length) or (channels, length).
-
-    Derivation: linear; each element gets its share of the windows that it is in.
-    """
-    return _avg("adaptive_avg_pool1d", 1, input, output_size)
-
-
-@composite
-def adaptive_avg_pool2d(input, output_size):
-    """As adaptive_avg_pool1d over (…, height, width); a size of None keeps the input's."""
-    return _avg("adaptive_avg_pool2d", 2, input, output_size)
-
-
-@composite
-def adaptive_avg_pool3d(input, output_size):
-    """As adaptive_avg_pool1d over (…, depth, height, width)."""
-    return _avg("adaptive_avg_pool3d", 3, input, output_size)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = for_dims(
+    "adaptive_avg_pool", average
+)
 
 
 @primitive
@@ -103,7 +92,11 @@ def _adaptive_max_index(input, *, places):
 _adaptive_max_index.differentiable = False
 
 
-def _max(name: str, dims: int, input, output_size, return_indices):
+def _max(name: str, dims: int, input, output_size, return_indices=False):
+    """The largest element of each of ``output_size`` windows over (…, {places}); with its position in its plane if asked.
+
+    Derivation: the gradient goes to the elements that were taken, added up where windows overlap.
+    """
     places = _places(name, dims, input, output_size)
     window = _even(input.shape, places)
     if window is not None:
@@ -120,22 +113,4 @@ def _max(name: str, dims: int, input, output_size, return_indices):
     return (out, index) if return_indices else out
 
 
-@composite
-def adaptive_max_pool1d(input, output_size, return_indices=False):
-    """The largest element of each of ``output_size`` windows over (…, length); with its position if asked.
-
-    Derivation: the gradient goes to the elements that were taken, added up where windows overlap.
-    """
-    return _max("adaptive_max_pool1d", 1, input, output_size, return_indices)
-
-
-@composite
-def adaptive_max_pool2d(input, output_size, return_indices=False):
-    """As adaptive_max_pool1d over (…, height, width); positions count along the rows of a plane."""
-    return _max("adaptive_max_pool2d", 2, input, output_size, return_indices)
-
-
-@composite
-def adaptive_max_pool3d(input, output_size, return_indices=False):
-    """As adaptive_max_pool1d over (…, depth, height, width)."""
-    return _max("adaptive_max_pool3d", 3, input, output_size, return_indices)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = for_dims("adaptive_max_pool", _max)

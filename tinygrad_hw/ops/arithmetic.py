@@ -5,25 +5,11 @@ from __future__ import annotations
 from .. import dtypes
 from ..errors import DTypeError
 from .core import composite
-from .pointwise import (
-    _cast,
-    _clamp_max,
-    _clamp_min,
-    abs,
-    add,
-    clamp,
-    div,
-    ge,
-    gt,
-    le,
-    lt,
-    mul,
-    ne,
-    neg,
-    pow,
-    sub,
+
+from .pointwise import (  # isort: skip
+    _cast, _clamp_max, _clamp_min, abs, add, clamp, div, ge, gt, le, lt, mul, ne, neg, pow, sub,
     where,
-)
+)  # fmt: skip
 
 __all__ = [
     "absolute", "addcdiv", "addcmul", "clamp_max", "clamp_min", "clip", "divide", "float_power", "greater",

@@ -19,24 +19,11 @@ from .core import Recorded, composite, primitive, view
 from .index import array_of, index_select
 from .pointwise import _cast
 from .reduce import _expand, expand, sum
-from .shape import (
-    _length,
-    _pad,
-    _permute,
-    _reshape,
-    _sizes,
-    _tensors,
-    cat,
-    flatten,
-    flip,
-    narrow,
-    normalize_dim,
-    reshape,
-    select,
-    split,
-    stack,
-    transpose,
-)
+
+from .shape import (  # isort: skip
+    _length, _pad, _permute, _reshape, _sizes, _tensors, cat, flatten, flip, narrow, normalize_dim,
+    reshape, select, split, stack, transpose,
+)  # fmt: skip
 
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_tensors", "cartesian_prod", "column_stack",
@@ -469,7 +456,9 @@ def _windows(input, *, dim, size, step):
     return slide[(slice(None),) * dim + (slice(None, None, step),)]
 
 
-_windows.vjp(lambda g, input_shape, dim, size, step: _from_windows(g, input_shape, dim, size, step))
+@_windows.vjp
+def _(g, input_shape, dim, size, step):
+    return _from_windows(g, input_shape, dim, size, step)
 
 
 @primitive

@@ -6,25 +6,51 @@ are closed under derivation: with y = x ∗ w and the cotangent g of y, x' = g �
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError
+from ..errors import ShapeError
 from ..kernels import convolution as kernels
 from ..kernels.elementwise import native
 from ..kernels.normalization import channel_sums
 from .core import composite, primitive
 from .pointwise import add
 from .product import _check_dtypes
-from .reduce import _sum
+from .reduce import _sum, require_float
 from .shape import _reshape
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
 ]  # fmt: skip
+
+
+def for_dims(stem: str, function: Any, numbers: Sequence[int] = (1, 2, 3)) -> list[Callable]:
+    """Register ``function(name, dims, …)`` as an operator for each number of spatial dimensions, ``stem``1d, ``stem``2d, …
+
+    They have the function's other parameters, and its docstring with ``{places}`` replaced.
+    """
+
+    def state(name: str, dims: int) -> Callable:
+        @functools.wraps(function)
+        def op(*args, **kwargs):
+            return function(name, dims, *args, **kwargs)
+
+        op.__name__ = op.__qualname__ = name
+        op.__doc__ = function.__doc__.replace("{places}", PLACES[dims])
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())[2:]
+        vars(op).update(function=function, __signature__=signature.replace(parameters=parameters))
+        return composite(op)
+
+    return [state(f"{stem}{dims}d", dims) for dims in numbers]
+
+
+PLACES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
 
 def per_dim(name: str, argument: str, value: Any, dims: int, least: int = 0) -> tuple[int, ...]:
@@ -145,10 +171,9 @@ def _(g, input, other_shape, stride, padding, dilation, groups):
 def _check(name: str, input, weight, bias, dims: int, groups: int, side: int) -> tuple:
     """Input with a batch dimension and its shape; ``side`` is the weight's dimension of the input's channels."""
     x, w = tuple(input.shape), tuple(weight.shape)
-    letters = ("length", "height, width", "depth, height, width")[dims - 1]
     if len(x) not in (dims + 1, dims + 2) or len(w) != dims + 2:
         raise ShapeError(
-            f"{name}: expected input (n, channels, {letters}) or one sample of it, and a weight of "
+            f"{name}: expected input (n, channels, {PLACES[dims]}) or one sample of it, and a weight of "
             f"{dims + 2} dimensions, got {x} and {w}"
         )
     if len(x) == dims + 1:
@@ -166,10 +191,7 @@ def _check(name: str, input, weight, bias, dims: int, groups: int, side: int) ->
     if bias is not None and tuple(bias.shape) != (out,):
         raise ShapeError(f"{name}: expected a bias of shape {(out,)}, got {tuple(bias.shape)}")
     _check_dtypes(name, input, weight, *([] if bias is None else [bias]))
-    if input.dtype.kind != "f":
-        raise DTypeError(
-            f"{name}: expected floating point, got {input.dtype}\nConvert with .float()."
-        )
+    require_float(name, input)
     return input, x
 
 
@@ -187,7 +209,13 @@ def _both_sides(name: str, padding, stride, dilation, window) -> list[tuple[int,
     return [(p, p) for p in per_dim(name, "padding", padding, len(window))]
 
 
-def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
+def _conv(name, dims, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """out[n, o, i] = bias[o] + Σ_{c, k} weight[o, c, k] input[n, c, i·stride + k·dilation − padding], i in each dimension.
+
+    Shapes: input (n, channels, {places}) or one sample of it, weight (out, channels / groups, *window), bias (out).
+    Padding may be 'valid' (none) or 'same' (as many places as elements; stride 1).
+    Derivation: docs/derivations.md, Convolution. Source: LeCun et al. 1989; Dumoulin & Visin 2016.
+    """
     batched, x = _check(name, input, weight, bias, dims, groups, 1)
     window = tuple(weight.shape[2:])
     stride = per_dim(name, "stride", stride, dims, 1)
@@ -207,32 +235,18 @@ def _conv(name, dims, input, weight, bias, stride, padding, dilation, groups):
     return out if batched is input else _reshape(out, tuple(out.shape[1:]))
 
 
-@composite
-def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """out[n, o, i] = bias[o] + Σ_{c, k} weight[o, c, k] input[n, c, i·stride + k·dilation − padding].
-
-    Shapes: input (n, channels, length) or (channels, length), weight (out, channels / groups, window), bias (out).
-    Padding may be 'valid' (none) or 'same' (as many places as elements; stride 1).
-    Derivation: docs/derivations.md, Convolution. Source: LeCun et al. 1989; Dumoulin & Visin 2016.
-    """
-    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
-
-
-@composite
-def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """As conv1d with (height, width) for the length.  Derivation: as conv1d."""
-    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
-
-
-@composite
-def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """As conv1d with (depth, height, width) for the length.  Derivation: as conv1d."""
-    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+conv1d, conv2d, conv3d = for_dims("conv", _conv)
 
 
 def _conv_transpose(
-    name, dims, input, weight, bias, stride, padding, output_padding, groups, dilation
-):
+    name, dims, input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+):  # fmt: skip
+    """The transpose of convolution: out[i·stride + k·dilation − padding] gathers weight[c, o, k] input[c, i].
+
+    Shapes: input (n, channels, {places}) or one sample of it, weight (channels, out / groups, *window), bias (out).
+    ``output_padding`` chooses among the sizes that the convolution maps to the input's.
+    Derivation: docs/derivations.md, Convolution. Source: Dumoulin & Visin 2016.
+    """
     batched, x = _check(name, input, weight, bias, dims, groups, 0)
     stride = per_dim(name, "stride", stride, dims, 1)
     padding = per_dim(name, "padding", padding, dims)
@@ -256,36 +270,4 @@ def _conv_transpose(
     return out if batched is input else _reshape(out, tuple(out.shape[1:]))
 
 
-@composite
-def conv_transpose1d(
-    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
-):
-    """The transpose of conv1d: out[i·stride + k·dilation − padding] gathers weight[c, o, k] input[c, i].
-
-    Shapes: input (n, channels, length), weight (channels, out / groups, window), bias (out).
-    ``output_padding`` chooses among the lengths that conv1d maps to the input's.
-    Derivation: docs/derivations.md, Convolution. Source: Dumoulin & Visin 2016.
-    """
-    return _conv_transpose(
-        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )  # fmt: skip
-
-
-@composite
-def conv_transpose2d(
-    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
-):
-    """As conv_transpose1d with (height, width) for the length."""
-    return _conv_transpose(
-        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )  # fmt: skip
-
-
-@composite
-def conv_transpose3d(
-    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
-):
-    """As conv_transpose1d with (depth, height, width) for the length."""
-    return _conv_transpose(
-        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )  # fmt: skip
+conv_transpose1d, conv_transpose2d, conv_transpose3d = for_dims("conv_transpose", _conv_transpose)

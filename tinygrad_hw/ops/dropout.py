@@ -8,13 +8,17 @@ from ..errors import ShapeError
 from ..kernels import recording
 from ..random import Generator
 from .activation import dropout
-from .core import composite
+from .convolution import for_dims
 from .pointwise import mul
 
 __all__ = ["dropout1d", "dropout2d", "dropout3d"]
 
 
-def _drop_channels(name, dims, input, p, training, generator):
+def _drop_channels(name, dims, input, p=0.5, training=True, generator: Generator | None = None):
+    """Zero each channel of (n, channels, {places}) with probability p and scale the rest by 1/(1 − p), in training only.
+
+    Derivation: linear in x, so the gradient meets the same mask and scale. Source: Tompson et al. 2015.
+    """
     shape = tuple(input.shape)
     if len(shape) not in (dims + 1, dims + 2):
         raise ShapeError(f"{name}: expected {dims + 1} or {dims + 2} dimensions, got {shape}")
@@ -27,22 +31,4 @@ def _drop_channels(name, dims, input, p, training, generator):
     return mul(input, dropout(ones, p, True, generator))
 
 
-@composite
-def dropout1d(input, p=0.5, training=True, generator: Generator | None = None):
-    """Zero each channel of (n, channels, length) with probability p and scale the rest by 1/(1 − p), in training only.
-
-    Derivation: linear in x, so the gradient meets the same mask and scale. Source: Tompson et al. 2015.
-    """
-    return _drop_channels("dropout1d", 1, input, p, training, generator)
-
-
-@composite
-def dropout2d(input, p=0.5, training=True, generator: Generator | None = None):
-    """As dropout1d for (n, channels, height, width)."""
-    return _drop_channels("dropout2d", 2, input, p, training, generator)
-
-
-@composite
-def dropout3d(input, p=0.5, training=True, generator: Generator | None = None):
-    """As dropout1d for (n, channels, depth, height, width)."""
-    return _drop_channels("dropout3d", 3, input, p, training, generator)
+dropout1d, dropout2d, dropout3d = for_dims("dropout", _drop_channels)

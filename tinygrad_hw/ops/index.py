@@ -105,7 +105,9 @@ def _take(input, *, index):
     return np.asarray(input[index])
 
 
-_take.vjp(lambda g, input_shape, index: _put(g, input_shape, index))
+@_take.vjp
+def _(g, input_shape, index):
+    return _put(g, input_shape, index)
 
 
 @primitive

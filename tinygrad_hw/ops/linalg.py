@@ -25,17 +25,10 @@ from .pointwise import _cast, abs, div, eq, ge, logical_and, mul, square, sub, w
 from .product import _check_dtypes, _matmul, _swap, matmul
 from .reduce import _sum, amax, amin, require_float, sum
 from .reduce import norm as _norm
-from .shape import (
-    _reshape,
-    _slice,
-    cat,
-    normalize_dim,
-    normalize_dims,
-    reshape,
-    tril,
-    triu,
-    unsqueeze,
-)
+
+from .shape import (  # isort: skip
+    _reshape, _slice, cat, normalize_dim, normalize_dims, reshape, tril, triu, unsqueeze,
+)  # fmt: skip
 
 __all__ = [
     "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matrix_norm", "matrix_power",
@@ -129,7 +122,9 @@ def _det(input):
     return np.asarray(np.linalg.det(input))
 
 
-_det.vjp(lambda g, input: _column(_column(g)) * _cofactors(input))
+@_det.vjp
+def _(g, input):
+    return _column(_column(g)) * _cofactors(input)
 
 
 @primitive

@@ -11,23 +11,9 @@ from ..kernels.elementwise import native
 from .activation import logsigmoid
 from .core import composite, elementwise, primitive
 from .index import _take, array_of, gather
-from .pointwise import (  # noqa: F401 (rules name them)
-    _cast,
-    _clamp_min,
-    abs,
-    div,
-    exp,
-    ge,
-    gt,
-    log,
-    log1p,
-    lt,
-    mul,
-    neg,
-    sign,
-    square,
-    sub,
-    where,
+
+from .pointwise import (  # isort: skip  # noqa: F401 (rules name them)
+    _cast, _clamp_min, abs, div, exp, ge, gt, log, log1p, lt, mul, neg, sign, square, sub, where,
 )  # fmt: skip
 from .reduce import _sum, log_softmax, mean, require_float, softmax, sum
 from .shape import one_hot, reshape

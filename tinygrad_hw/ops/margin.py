@@ -16,24 +16,10 @@ from .activation import logsigmoid, relu
 from .core import composite, primitive
 from .index import array_of, gather, index_select
 from .loss import _check_weight, _reduce, _xlogx
-from .pointwise import (
-    _cast,
-    _clamp_min,
-    add,
-    div,
-    eq,
-    exp,
-    gt,
-    log,
-    minimum,
-    mul,
-    ne,
-    neg,
-    sqrt,
-    square,
-    sub,
-    where,
-)
+
+from .pointwise import (  # isort: skip
+    _cast, _clamp_min, add, div, eq, exp, gt, log, minimum, mul, ne, neg, sqrt, square, sub, where,
+)  # fmt: skip
 from .reduce import _expand, mean, norm, sum
 from .shape import normalize_dim, reshape, unsqueeze
 

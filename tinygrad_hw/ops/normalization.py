@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError
+from ..errors import ShapeError
 from ..kernels import normalization as kernels
 from ..kernels import recording
 from ..kernels.elementwise import native
@@ -150,10 +150,7 @@ def _normalize_batch(
     shape = tuple(input.shape)
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: expected input (n, channels, …), got {shape}")
-    if input.dtype.kind != "f":
-        raise DTypeError(
-            f"batch_norm: expected floating point, got {input.dtype}\nConvert with .float()."
-        )
+    require_float("batch_norm", input)
     _check_channels(
         "batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )  # fmt: skip

@@ -11,20 +11,9 @@ from ..errors import DTypeError, ShapeError
 from ..random import Generator, draw
 from .activation import leaky_relu, sigmoid, softplus, tanh
 from .core import composite, elementwise
-from .pointwise import (
-    abs,
-    add,
-    exp,
-    expm1,
-    ge,
-    gt,
-    le,
-    log1p,
-    lt,
-    mul,
-    reciprocal,
-    sub,
-    where,
+
+from .pointwise import (  # isort: skip
+    abs, add, exp, expm1, ge, gt, le, log1p, lt, mul, reciprocal, sub, where,
 )  # fmt: skip
 from .reduce import require_float
 from .shape import _length, _reshape, narrow

@@ -232,7 +232,9 @@ def abs(input):
     return abs(input)
 
 
-abs.vjp(lambda g, input: g * sign(input))
+@abs.vjp
+def _(g, input):
+    return g * sign(input)
 
 
 @elementwise(numpy=lambda x: x.copy() if x.dtype.kind == "b" else np.sign(x))
@@ -428,8 +430,14 @@ def _clamp_min(input, other):
     return maximum(input, other)
 
 
-_clamp_min.vjp("input")(lambda g, input, other: g * where(ge(input, other), 1.0, 0.0))
-_clamp_min.vjp("other")(lambda g, input, other: g * where(lt(input, other), 1.0, 0.0))
+@_clamp_min.vjp("input")
+def _(g, input, other):
+    return g * where(ge(input, other), 1.0, 0.0)
+
+
+@_clamp_min.vjp("other")
+def _(g, input, other):
+    return g * where(lt(input, other), 1.0, 0.0)
 
 
 @elementwise(2, numpy=np.minimum)
@@ -437,8 +445,14 @@ def _clamp_max(input, other):
     return minimum(input, other)
 
 
-_clamp_max.vjp("input")(lambda g, input, other: g * where(le(input, other), 1.0, 0.0))
-_clamp_max.vjp("other")(lambda g, input, other: g * where(gt(input, other), 1.0, 0.0))
+@_clamp_max.vjp("input")
+def _(g, input, other):
+    return g * where(le(input, other), 1.0, 0.0)
+
+
+@_clamp_max.vjp("other")
+def _(g, input, other):
+    return g * where(gt(input, other), 1.0, 0.0)
 
 
 @primitive

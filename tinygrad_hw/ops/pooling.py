@@ -9,14 +9,15 @@ import math
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError
+from ..errors import ShapeError
 from ..kernels import pooling as kernels
 from ..kernels import recording
 from ..kernels.elementwise import native
-from .convolution import per_dim
+from .convolution import for_dims, per_dim
 from .core import composite, primitive
 from .index import _put, array_of
 from .pointwise import mul
+from .reduce import require_float
 from .shape import _reshape
 
 __all__ = [
@@ -130,47 +131,23 @@ def _windows(name, dims, input, kernel_size, stride, padding, dilation, ceil_mod
     return window, stride, padding, dilation, tuple(sizes)
 
 
-def _max(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+def _max(
+    name, dims, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):  # fmt: skip
+    """The largest element of each window; with ``return_indices`` its position in its plane as well.
+
+    Shapes: input (n, channels, {places}) or one sample of it. Windows are ``stride`` (default: their size) apart;
+    ``padding`` ones before and after the input hold −∞; ``ceil_mode`` lets the last one reach beyond.
+    Of equal elements the first counts; NaN is the largest.
+    Derivation: the gradient goes to the elements that were taken, added up where windows overlap.
+    """
     geometry = _windows(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode)
     if not return_indices:
         return _max_pool(input, *geometry)
     return _max_pool(input, *geometry), _max_pool_index(input, *geometry)
 
 
-@composite
-def max_pool1d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-):
-    """The largest element of each window; with ``return_indices`` its position as well.
-
-    Shapes: input (n, channels, length) or (channels, length). Windows are ``stride`` (default: their size) apart;
-    ``padding`` ones before and after the input hold −∞; ``ceil_mode`` lets the last one reach beyond.
-    Of equal elements the first counts; NaN is the largest.
-    Derivation: the gradient goes to the elements that were taken, added up where windows overlap.
-    """
-    return _max(
-        "max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
-
-
-@composite
-def max_pool2d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-):
-    """As max_pool1d with (height, width) for the length; positions count along the rows of a plane."""
-    return _max(
-        "max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
-
-
-@composite
-def max_pool3d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-):
-    """As max_pool1d with (depth, height, width) for the length."""
-    return _max(
-        "max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+max_pool1d, max_pool2d, max_pool3d = for_dims("max_pool", _max)
 
 
 @primitive
@@ -209,10 +186,7 @@ def _avg(name, dims, input, kernel_size, stride, padding, ceil_mode, count_inclu
     window, stride, padding, _, sizes = _windows(
         name, dims, input, kernel_size, stride, padding, 1, ceil_mode
     )
-    if input.dtype.kind != "f":
-        raise DTypeError(
-            f"{name}: expected floating point, got {input.dtype}\nConvert with .float()."
-        )
+    require_float(name, input)
     if dims == 3 and any(k > n for k, n in zip(window, input.shape[-3:], strict=True)):
         raise ShapeError(f"{name}: expected a window of at most the input, got {window}")
     if divisor == 0:
@@ -232,25 +206,13 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     )
 
 
-@composite
-def avg_pool2d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-    divisor_override=None,
+def _avg_pools(
+    name, dims, input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
 ):  # fmt: skip
-    """As avg_pool1d with (height, width) for the length; ``divisor_override`` replaces the number of elements."""
+    """As avg_pool1d with ({places}) for the length; ``divisor_override`` replaces the number of elements."""
     return _avg(
-        "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-        divisor_override,
+        name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )  # fmt: skip
 
 
-@composite
-def avg_pool3d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-    divisor_override=None,
-):  # fmt: skip
-    """As avg_pool2d with (depth, height, width) for the length."""
-    return _avg(
-        "avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-        divisor_override,
-    )  # fmt: skip
+avg_pool2d, avg_pool3d = for_dims("avg_pool", _avg_pools, (2, 3))

@@ -13,25 +13,11 @@ from ..kernels import rows
 from ..kernels.elementwise import native
 from .core import composite, primitive, view
 from .index import take_along_dim
-from .pointwise import (
-    _cast,
-    abs,
-    clone,
-    div,
-    eq,
-    exp,
-    maximum,
-    minimum,
-    mul,
-    ne,
-    neg,
-    pow,
-    sign,
-    sqrt,
-    square,
-    sub,
+
+from .pointwise import (  # isort: skip
+    _cast, abs, clone, div, eq, exp, maximum, minimum, mul, ne, neg, pow, sign, sqrt, square, sub,
     where,
-)
+)  # fmt: skip
 from .shape import _sizes, cat, flip, narrow, normalize_dim, normalize_dims, reshape, squeeze
 
 __all__ = [

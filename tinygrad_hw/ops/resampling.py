@@ -119,7 +119,7 @@ def interpolate(
     if mode == "area":
         from . import adaptive
 
-        return adaptive._avg("interpolate", dims, input, sizes)
+        return adaptive.average("interpolate", dims, input, sizes)
     if not smooth:
         return _nearest(input, sizes, factors, mode == "nearest-exact")
     require_float("interpolate", input)

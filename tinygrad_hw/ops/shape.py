@@ -158,7 +158,9 @@ def _slice(input, *, index):
     return out if isinstance(out, np.ndarray) else input[(*index, ...)]
 
 
-_slice.vjp(lambda g, input_shape, index: _unslice(g, input_shape, index))
+@_slice.vjp
+def _(g, input_shape, index):
+    return _unslice(g, input_shape, index)
 
 
 @primitive

@@ -12,20 +12,10 @@ import numpy as np
 from ..errors import DTypeError
 from .activation import sigmoid
 from .core import composite, elementwise
-from .pointwise import (
-    _TWO_OVER_SQRT_PI,
-    _div,
-    abs,
-    clamp,
-    eq,
-    exp,
-    gt,
-    le,
-    log,
-    logical_and,
-    ufunc,
-    where,
-)
+
+from .pointwise import (  # isort: skip
+    _TWO_OVER_SQRT_PI, _div, abs, clamp, eq, exp, gt, le, log, logical_and, ufunc, where,
+)  # fmt: skip
 
 __all__ = [
     "digamma", "erfc", "erfinv", "exp2", "lgamma", "log10", "log2", "logaddexp", "logaddexp2", "logit", "polygamma",

@@ -13,24 +13,11 @@ from .arithmetic import lerp
 from .arrange import diagonal, movedim
 from .core import composite, primitive
 from .index import array_of, take_along_dim
-from .pointwise import (
-    _cast,
-    add,
-    clamp,
-    clone,
-    div,
-    eq,
-    gt,
-    isnan,
-    logical_and,
-    logical_not,
-    logical_or,
-    mul,
-    reciprocal,
-    sqrt,
-    sub,
-    where,
-)
+
+from .pointwise import (  # isort: skip
+    _cast, add, clamp, clone, div, eq, gt, isnan, logical_and, logical_not, logical_or, mul,
+    reciprocal, sqrt, sub, where,
+)  # fmt: skip
 from .product import matmul
 from .reduce import ValuesIndices, _sum, amax, amin, mean, norm, require_float, std, sum, var
 from .shape import normalize_dim, normalize_dims, reshape, squeeze, transpose, unsqueeze
