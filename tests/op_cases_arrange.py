@@ -342,3 +342,37 @@ for _reduce in "sum", "prod", "mean", "amax", "amin":
         ints(1, 9, 6),
         call=lambda f, x, i, s, r=_reduce: f(x, 0, i, s, r),
     )
+
+case("t", real(2, 3), oracle=np.transpose)
+case("t", real(3), oracle=np.copy)
+case("t", real(), oracle=np.copy)
+case("adjoint", real(*B), oracle=lambda x: x.swapaxes(-1, -2))
+case("narrow_copy", real(4, 3), dim=0, start=1, length=2, oracle=lambda x: x[1:3].copy())
+case("channel_shuffle", real(2, 6, 2, 1), groups=3,
+     oracle=lambda x: x.reshape(2, 3, 2, 2, 1).swapaxes(1, 2).reshape(x.shape))  # fmt: skip
+for _r, _again in (2, False), (2, True), (1, False), (5, False), (0, False):
+    case("combinations", real(3), r=_r, with_replacement=_again)
+for _n, _up in (None, False), (2, True), (0, False):
+    case("vander", real(3), N=_n, increasing=_up,
+         oracle=lambda x, n=_n, i=_up: np.vander(x, n, increasing=i))  # fmt: skip
+case("vander", real(2, 3), N=4)
+case("linalg_vander", real(2, 3))
+case("linalg_vander", real(3), N=2, oracle=lambda x: np.vander(x, 2, increasing=True))
+case(
+    "unravel_index",
+    ints(0, 24, 2, 3),
+    shape=(4, 2, 3),
+    oracle=lambda i: np.unravel_index(i, (4, 2, 3)),
+)
+for _dim, _i, _shape in (0, 1, (3, 4)), (-1, -2, (2, 3)):
+    case("select_scatter", real(2, 3, 4), real(*_shape), dim=_dim, index=_i)
+case("slice_scatter", real(5, 2), real(2, 2), start=1, end=4, step=2)
+case("slice_scatter", real(2, 5), real(2, 3), dim=1, start=-3)
+case("diagonal_scatter", real(3, 4), real(3), offset=1)
+case("diagonal_scatter", real(2, 3, 3), real(2, 3), dim1=1, dim2=2)
+for _reduce in "prod", "mean", "amax", "amin":
+    for _self in True, False:
+        case("index_reduce", real(3, 4), real(5, 4), torch=False,
+             call=lambda f, x, s, r=_reduce, k=_self: f(x, 0, np.array([0, 2, 0, 0, 2]), s, r, include_self=k))  # fmt: skip
+case("index_reduce", real(2, 3), just(np.array([1, 1])), real(2, 2),
+     call=lambda f, x, i, s: f(x, 1, i, s, "amax"))  # fmt: skip

@@ -235,3 +235,39 @@ case("linalg_diagonal", real(2, 3, 4), offset=1, dim1=0, dim2=1, oracle=lambda x
 case("vecdot", real(2, 3), real(2, 3), oracle=lambda x, y: (x * y).sum(-1))
 case("vecdot", real(2, 3), real(2, 1), dim=0)
 case("_cofactors", well(3, 3), torch=False, oracle=lambda x: np.linalg.det(x) * np.linalg.inv(x).T)
+
+
+def half(upper: bool):
+    """A triangle of it, for arrays and tensors."""
+    return lambda x: (
+        (np.triu if upper else np.tril)(x)
+        if isinstance(x, np.ndarray)
+        else (x.triu() if upper else x.tril())
+    )
+
+
+for _upper in False, True:
+    case("cholesky_solve", real(3, 2), well(3, 3), call=lambda f, b, a, u=_upper: f(b, half(u)(a), u),
+         oracle=lambda b, a, u=_upper: linalg.cho_solve((half(u)(a), not u), b))  # fmt: skip
+    case("cholesky_inverse", well(3, 3), call=lambda f, a, u=_upper: f(half(u)(a), u),
+         oracle=lambda a, u=_upper: linalg.cho_solve((half(u)(a), not u), np.eye(3)))  # fmt: skip
+case("cholesky_inverse", well(2, 2, 2), call=lambda f, a: f(half(False)(a)))
+case(
+    "tensorsolve",
+    lambda rng: well(6, 6)(rng).reshape(2, 3, 6),
+    real(2, 3),
+    oracle=np.linalg.tensorsolve,
+)
+case("tensorsolve", lambda rng: well(6, 6)(rng).reshape(2, 3, 6).transpose(2, 0, 1), real(2, 3), dims=(0,),
+     oracle=lambda a, b: np.linalg.tensorsolve(a, b, (0,)))  # fmt: skip
+case("tensorinv", lambda rng: well(6, 6)(rng).reshape(2, 3, 3, 2), oracle=np.linalg.tensorinv)
+case(
+    "tensorinv",
+    lambda rng: well(6, 6)(rng).reshape(6, 3, 2),
+    ind=1,
+    oracle=lambda a: np.linalg.tensorinv(a, 1),
+)
+case("matrix_exp", real(3, 3), oracle=linalg.expm)
+case("matrix_exp", lambda rng: 5 * real(2, 3, 3)(rng))
+case("matrix_exp", real(0, 0))
+case("matrix_exp", just(np.zeros((2, 2))), oracle=linalg.expm)

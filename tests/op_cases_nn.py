@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from op_cases import case, ints, nonzero, real
+from op_cases import case, ints, just, nonzero, positive, real
 from scipy import signal, special
 
 from tinygrad_hw import Generator
@@ -300,3 +300,42 @@ case(
     torch=False,
     call=lambda f, x: f(x, np.array([2, 1]), (3,), (2,), reduction="sum"),
 )
+
+# More pooling
+
+for _dims, _shape in (1, (2, 3, 7)), (2, (2, 2, 5, 6)), (3, (1, 2, 3, 4, 4)):
+    case(f"lp_pool{_dims}d", positive(*_shape), norm_type=2.0, kernel_size=2)
+    case(
+        f"lp_pool{_dims}d",
+        positive(*_shape[1:]),
+        norm_type=3,
+        kernel_size=2,
+        stride=1,
+        ceil_mode=True,
+    )
+case(
+    "lp_pool1d",
+    positive(2, 6),
+    norm_type=1,
+    kernel_size=3,
+    oracle=lambda x: windows(x, (3,), np.sum),
+)
+case("max_unpool1d", real(2, 3), just(np.array([[0, 3, 4], [1, 2, 5]])), kernel_size=2)
+case("max_unpool1d", real(2, 3), just(np.array([[0, 3, 4], [1, 2, 5]])),
+     call=lambda f, x, i: f(x, i, 2, output_size=(2, 7)))  # fmt: skip
+case(
+    "max_unpool2d",
+    real(1, 1, 2, 2),
+    just(np.array([[[[0, 3], [10, 13]]]])),
+    kernel_size=2,
+    stride=2,
+)
+case(
+    "max_unpool2d",
+    real(1, 2, 2),
+    just(np.array([[[0, 2], [6, 8]]])),
+    kernel_size=3,
+    stride=2,
+    padding=1,
+)
+case("max_unpool3d", real(1, 1, 1, 2), just(np.array([[[[0, 7]]]])), kernel_size=2)

@@ -6,6 +6,8 @@ import numpy as np
 from op_cases import SHAPES, case, holes, ints, just, mask, nonzero, positive, real, unit, wide
 from scipy import special
 
+from tinygrad_hw import Generator
+
 
 def beyond(low: float):
     """Numbers above ``low``."""
@@ -32,6 +34,12 @@ UNARY = {
     "erfinv": (unit, special.erfinv),
     "lgamma": (positive, special.gammaln),
     "digamma": (positive, special.digamma),
+    "entr": (positive, special.entr),
+    "ndtr": (wide, special.ndtr),
+    "isposinf": (real, np.isposinf),
+    "isneginf": (real, np.isneginf),
+    "isreal": (real, np.isreal),
+    "signbit": (real, np.signbit),
     "logit": (unit, special.logit),
     "floor": (wide, np.floor),
     "ceil": (wide, np.ceil),
@@ -101,6 +109,11 @@ BINARY = {
     "logaddexp": (wide, wide, np.logaddexp),
     "logaddexp2": (wide, wide, np.logaddexp2),
     "xlogy": (holes, positive, special.xlogy),
+    "xlog1py": (holes, positive, special.xlog1py),
+    "fmax": (real, real, np.fmax),
+    "fmin": (real, real, np.fmin),
+    "nextafter": (real, real, np.nextafter),
+    "ldexp": (real, real, lambda x, y: x * 2.0**y),
     "fmod": (wide, nonzero, np.fmod),
     "remainder": (wide, nonzero, np.remainder),
     "floor_divide": (wide, nonzero, np.floor_divide),
@@ -184,3 +197,41 @@ case(
 case("alpha_dropout", real(3), p=0.5, oracle=np.copy)
 case("alpha_dropout", real(3), p=0.0, training=True, oracle=np.copy)
 case("alpha_dropout", real(3), p=1.0, training=True, oracle=np.zeros_like)
+
+strange = just(np.array([np.inf, -np.inf, np.nan, -0.0, 1.0]))
+for _name, _oracle in (
+    ("isposinf", np.isposinf), ("isneginf", np.isneginf), ("signbit", np.signbit), ("isreal", np.isreal),
+):  # fmt: skip
+    case(_name, strange, oracle=_oracle)
+case("signbit", ints(-9, 9, 9), oracle=np.signbit)
+gaps = just(np.array([np.nan, 0.5, np.nan]))
+case("fmax", gaps, real(2, 3), oracle=np.fmax)
+case("fmin", real(3), gaps, oracle=np.fmin)
+case("ldexp", real(4), ints(-3, 4, 4), oracle=np.ldexp)
+for _name, _oracle in ("gcd", np.gcd), ("lcm", np.lcm):
+    case(_name, ints(-20, 20, 3, 4), ints(0, 20, 4), oracle=_oracle)
+for _p in 1, 3:
+    case(
+        "mvlgamma",
+        lambda rng: positive(4)(rng) + 2,
+        p=_p,
+        oracle=lambda x, p=_p: (
+            special.multigammaln(x, 1)
+            if p == 1
+            else np.array([special.multigammaln(v, p) for v in x])
+        ),
+    )
+for _invert in False, True:
+    case("isin", ints(0, 5, 3, 4), ints(0, 5, 2), invert=_invert,
+         oracle=lambda x, y, i=_invert: np.isin(x, y, invert=i))  # fmt: skip
+case("isin", ints(0, 5, 3), just(2), oracle=np.isin)
+for _p in 0.0, 1.0:
+    case("feature_alpha_dropout", real(2, 3, 2), p=_p, training=True)
+case(
+    "feature_alpha_dropout", real(2, 3, 2), torch=False,
+    call=lambda f, x: f(x, 0.5, True, generator=Generator(3)),
+)  # fmt: skip
+case(
+    "gumbel_softmax", real(3, 4), torch=False,
+    call=lambda f, x: f(x, 0.7, dim=0, generator=Generator(3)),
+)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from op_cases import DIMS, case, holes, ints, just, nonzero, positive, real, wide
+from scipy.spatial import distance
 
 from tinygrad_hw import float64
 
@@ -276,3 +277,29 @@ case(
 )
 
 case("_record_holders", real(4), torch=False, call=lambda f, x: f(x, 0, True))
+
+for _size in (3,), (2, 1), (1, 1), (2, 3), ():
+    case(
+        "sum_to_size",
+        real(2, 3),
+        torch=False,
+        call=lambda f, x, s=_size: f(x, *s) if s else f(x, s),
+    )
+for _dim, _keep in (0, False), (-1, True):
+    case("mode", ints(0, 3, 5, 7), dim=_dim, keepdim=_keep)
+    case("mode", real(3, 4), dim=_dim, keepdim=_keep)
+case("mode", real())
+case("mode", just(np.array([[2, 1, 2, 1, 3]])), oracle=lambda x: (np.array([1]), np.array([3])))
+case("histc", real(9), bins=4, oracle=lambda x: np.histogram(x, 4)[0].astype(float))
+case(
+    "histc",
+    real(3, 9),
+    bins=5,
+    min=-1,
+    max=1,
+    oracle=lambda x: np.histogram(x, 5, (-1, 1))[0].astype(float),
+)
+case("histc", just(np.ones(3)), bins=3)
+case("pdist", real(4, 3), oracle=lambda x: distance.pdist(x))
+case("pdist", real(4, 3), p=1.0, oracle=lambda x: distance.pdist(x, "cityblock"))
+case("pdist", real(1, 3))

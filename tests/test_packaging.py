@@ -26,7 +26,7 @@ LAYERS = [
     {"random"},
     {"ops"},
     {"hooks"},
-    {"graph", "linalg", "printing", "numpy_functions"},
+    {"graph", "linalg", "special", "printing", "numpy_functions"},
     {"inplace"},
     {"methods"},
     {"tensor"},

@@ -22,6 +22,7 @@ from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
 from . import optim as optim
+from . import special as special
 from . import utils as utils
 from .autograd import enable_grad as enable_grad
 from .autograd import inference_mode as inference_mode

@@ -201,10 +201,13 @@ class InPlace(Recorded):
     index_fill_, index_put_, scatter_ = map(_in_place, (ops.index_fill, ops.index_put, ops.scatter))
     scatter_add_, scatter_reduce_ = map(_in_place, (ops.scatter_add, ops.scatter_reduce))
     addmm_, addmv_, addr_, addbmm_ = map(_in_place, (ops.addmm, ops.addmv, ops.addr, ops.addbmm))
-    baddbmm_ = _in_place(ops.baddbmm)
+    baddbmm_, index_reduce_ = map(_in_place, (ops.baddbmm, ops.index_reduce))
+    gcd_, lcm_, ldexp_, nextafter_ = map(_in_place, (ops.gcd, ops.lcm, ops.ldexp, ops.nextafter))
+    mvlgamma_ = _in_place(ops.mvlgamma)
     subtract_, multiply_, divide_, absolute_, negative_ = sub_, mul_, div_, abs_, neg_
     arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
     arcsinh_, arccosh_, arctanh_, fix_, clip_ = asinh_, acosh_, atanh_, trunc_, clamp_
+    sgn_ = sign_
     not_equal_, less_, less_equal_, greater_, greater_equal_ = ne_, lt_, le_, gt_, ge_
     __iadd__, __isub__, __imul__ = add_, sub_, mul_
     __itruediv__, __ipow__, __ifloordiv__, __imod__ = div_, pow_, floor_divide_, remainder_

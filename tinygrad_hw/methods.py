@@ -9,8 +9,10 @@ import numpy as np
 from . import dtypes, ops
 from .errors import DTypeError, ShapeError
 from .inplace import InPlace
+from .kernels import recording
 from .ops import reduce as _reduce
 from .ops.arrange import unfold_dim
+from .ops.shape import _sizes
 
 
 class Methods(InPlace):
@@ -104,11 +106,37 @@ class Methods(InPlace):
             raise ShapeError(f"mT: expected at least 2 dimensions, got shape {self._array.shape}")
         return ops.transpose(self, -2, -1)
 
-    def t(self) -> Self:
-        """A matrix transposed; a vector or number as it is."""
-        if self._array.ndim > 2:
-            raise ShapeError(f"t: expected at most 2 dimensions, got shape {self._array.shape}")
-        return self.T
+    @property
+    def mH(self) -> Self:  # noqa: N802 (PyTorch's name)
+        """As mT: numbers here are their own conjugates."""
+        return ops.adjoint(self)
+
+    # New tensors like it
+
+    def _new(self, array: np.ndarray, requires_grad) -> Self:
+        if recording.current is not None:
+            recording.constant(array)
+        return self._wrap(array).requires_grad_(requires_grad)  # type: ignore[attr-defined]
+
+    def new_full(self, size, fill_value, dtype=None, requires_grad=False) -> Self:
+        """A tensor of ``size`` filled with ``fill_value``, in self's element type unless another is given."""
+        dtype = self._array.dtype if dtype is None else dtypes.check(dtype, "new_full")
+        return self._new(np.full(_sizes("new_full", size), fill_value, dtype), requires_grad)
+
+    def new_zeros(self, *size, dtype=None, requires_grad=False) -> Self:
+        """Zeros of ``size``, in self's element type unless another is given."""
+        return self.new_full(_one_or_many(size), 0, dtype, requires_grad)
+
+    def new_ones(self, *size, dtype=None, requires_grad=False) -> Self:
+        """Ones of ``size``, in self's element type unless another is given."""
+        return self.new_full(_one_or_many(size), 1, dtype, requires_grad)
+
+    new_empty = new_zeros
+
+    def new_tensor(self, data, dtype=None, requires_grad=False) -> Self:
+        """A copy of ``data``, in self's element type unless another is given."""
+        dtype = self._array.dtype if dtype is None else dtypes.check(dtype, "new_tensor")
+        return self._new(np.array(data, dtype), requires_grad)
 
     # Operators
 
@@ -175,7 +203,16 @@ class Methods(InPlace):
     masked_scatter, nonzero, argwhere = ops.masked_scatter, ops.nonzero, ops.argwhere
     sort, argsort, msort, topk, kthvalue = ops.sort, ops.argsort, ops.msort, ops.topk, ops.kthvalue
     bincount, unique, unique_consecutive = ops.bincount, ops.unique, ops.unique_consecutive
-    clone = ops.clone
+    clone, t, adjoint, narrow_copy = ops.clone, ops.t, ops.adjoint, ops.narrow_copy
+    sgn, signbit, isposinf, isneginf = ops.sgn, ops.signbit, ops.isposinf, ops.isneginf
+    isreal, fmax, fmin, gcd, lcm = ops.isreal, ops.fmax, ops.fmin, ops.gcd, ops.lcm
+    ldexp, nextafter, mvlgamma = ops.ldexp, ops.nextafter, ops.mvlgamma
+    select_scatter, slice_scatter = ops.select_scatter, ops.slice_scatter
+    diagonal_scatter, index_reduce = ops.diagonal_scatter, ops.index_reduce
+    sum_to_size, mode, histc, ger = ops.sum_to_size, ops.mode, ops.histc, ops.ger
+    cholesky, cholesky_solve = ops.cholesky, ops.cholesky_solve
+    cholesky_inverse, matrix_exp = ops.cholesky_inverse, ops.matrix_exp
+    hardshrink, prelu = ops.hardshrink, ops.prelu
 
     def repeat(self, *repeats) -> Self:
         """Laid out ``repeats`` times along each dimension (see ``repeat``)."""

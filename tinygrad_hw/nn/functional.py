@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ..inplace import _in_place
 from ..ops.activation import *
 from ..ops.adaptive import *
+from ..ops.arrange import channel_shuffle as channel_shuffle
 from ..ops.attention import *
 from ..ops.convolution import *
 from ..ops.ctc import *
@@ -21,3 +23,7 @@ from ..ops.reduce import softmin as softmin
 from ..ops.resampling import *
 from ..ops.shape import one_hot as one_hot
 from ..ops.shape import pad as pad
+from ..ops.statistics import pdist as pdist
+
+celu_, elu_, hardtanh_, leaky_relu_ = map(_in_place, (celu, elu, hardtanh, leaky_relu))
+relu_, rrelu_, selu_, threshold_ = map(_in_place, (relu, rrelu, selu, threshold))

@@ -174,7 +174,7 @@ def dropout(input, p=0.5, training=True, generator: Generator | None = None):
     if not training or p == 0:
         return input
     if p == 1:
-        return mul(input, 0)
+        return mul(input, False)
     require_float("dropout", input)
     # Drawn in float32 whatever the input's type: so the mask does not depend on it.
     kept = draw(generator, "random", tuple(input.shape), np.float32)

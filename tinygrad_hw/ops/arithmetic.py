@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import dtypes
 from ..errors import DTypeError
 from .core import composite
 
 from .pointwise import (  # isort: skip
-    _cast, _clamp_max, _clamp_min, abs, add, clamp, div, ge, gt, le, lt, mul, ne, neg, pow, sub,
-    where,
+    _cast, _clamp_max, _clamp_min, abs, add, clamp, div, ge, gt, isnan, le, logical_or, lt, mul, ne,
+    neg, pow, sign, sub, ufunc, where,
 )  # fmt: skip
 
 __all__ = [
-    "absolute", "addcdiv", "addcmul", "clamp_max", "clamp_min", "clip", "divide", "float_power", "greater",
-    "greater_equal", "lerp", "less", "less_equal", "multiply", "negative", "not_equal", "positive", "rsub", "subtract",
-    "true_divide",
+    "absolute", "addcdiv", "addcmul", "clamp_max", "clamp_min", "clip", "divide", "float_power", "fmax", "fmin", "gcd",
+    "greater", "greater_equal", "lcm", "ldexp", "lerp", "less", "less_equal", "multiply", "negative", "nextafter",
+    "not_equal", "positive", "rsub", "sgn", "subtract", "true_divide",
 ]  # fmt: skip
 
 
@@ -85,5 +87,58 @@ def true_divide(input, other):
     return div(input, other)
 
 
+@composite
+def ldexp(input, other):
+    """input · 2^other.  Derivation: that of its parts."""
+    return mul(input, pow(2.0, other))
+
+
+@ufunc(2)
+def fmax(input, other):
+    """The larger of the two, NaN only where both are.  Derivation: 1 for the larger, input at a tie."""
+    return np.fmax(input, other)
+
+
+@ufunc(2)
+def fmin(input, other):
+    """The smaller of the two, NaN only where both are.  Derivation: 1 for the smaller, input at a tie."""
+    return np.fmin(input, other)
+
+
+fmax.vjp("input")(lambda g, input, other: where(logical_or(ge(input, other), isnan(other)), g, 0.0))
+fmax.vjp("other")(lambda g, input, other: where(logical_or(ge(input, other), isnan(other)), 0.0, g))
+fmin.vjp("input")(lambda g, input, other: where(logical_or(le(input, other), isnan(other)), g, 0.0))
+fmin.vjp("other")(lambda g, input, other: where(logical_or(le(input, other), isnan(other)), 0.0, g))
+
+
+def _divisors(name: str, function, input, other):
+    if input.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: expected integers, got {input.dtype}")
+    return function(input, other)
+
+
+@ufunc(2)
+def gcd(input, other):
+    """The greatest common divisor of integers."""
+    return _divisors("gcd", np.gcd, input, other)
+
+
+@ufunc(2)
+def lcm(input, other):
+    """The least common multiple of integers."""
+    return _divisors("lcm", np.lcm, input, other)
+
+
+@ufunc(2, kind="float")
+def nextafter(input, other):
+    """The next number of its type from input towards other.  Derivation: 1 and 0."""
+    return np.nextafter(input, other)
+
+
+nextafter.vjp("input")(lambda g: g)
+nextafter.vjp("other")(lambda g: g * 0.0)
+gcd.differentiable = lcm.differentiable = False
+
+
 absolute, negative, subtract, multiply, divide, clip = abs, neg, sub, mul, div, clamp
-greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+greater, greater_equal, less, less_equal, not_equal, sgn = gt, ge, lt, le, ne, sign

@@ -7,6 +7,7 @@ is given it is that of the operators that the function is made of.
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
 from itertools import pairwise
 
@@ -16,9 +17,10 @@ from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels import recording
 from .core import Recorded, composite, primitive, view
-from .index import array_of, index_select
-from .pointwise import _cast
+from .index import _take, array_of, index_select
+from .pointwise import _cast, clone, pow
 from .reduce import _expand, expand, sum
+from .rounding import floor_divide, remainder
 
 from .shape import (  # isort: skip
     _length, _pad, _permute, _reshape, _sizes, _tensors, cat, flatten, flip, narrow, normalize_dim,
@@ -26,11 +28,12 @@ from .shape import (  # isort: skip
 )  # fmt: skip
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_tensors", "cartesian_prod", "column_stack",
-    "concat", "concatenate", "diag", "diag_embed", "diagflat", "diagonal", "dsplit", "dstack", "expand_as", "fliplr",
-    "flipud", "hsplit", "hstack", "meshgrid", "moveaxis", "movedim", "ravel", "repeat", "repeat_interleave",
-    "reshape_as", "roll", "rot90", "row_stack", "split_with_sizes", "swapaxes", "swapdims", "tensor_split", "tile",
-    "trace", "unbind", "unflatten", "view_as", "vsplit", "vstack",
+    "adjoint", "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_tensors", "cartesian_prod",
+    "channel_shuffle", "column_stack", "combinations", "concat", "concatenate", "diag", "diag_embed", "diagflat",
+    "diagonal", "dsplit", "dstack", "expand_as", "fliplr", "flipud", "hsplit", "hstack", "meshgrid", "moveaxis",
+    "movedim", "narrow_copy", "ravel", "repeat", "repeat_interleave", "reshape_as", "roll", "rot90", "row_stack",
+    "split_with_sizes", "swapaxes", "swapdims", "t", "tensor_split", "tile", "trace", "unbind", "unflatten",
+    "unravel_index", "vander", "view_as", "vsplit", "vstack",
 ]  # fmt: skip
 
 
@@ -105,6 +108,39 @@ def broadcast_tensors(*tensors):
             f"broadcast_tensors: expected shapes that broadcast, got {shapes}"
         ) from None
     return tuple(_expand(t, shape) for t in tensors)
+
+
+@composite
+def t(input):
+    """A matrix transposed; a vector or number as it is."""
+    if len(input.shape) > 2:
+        raise ShapeError(f"t: expected at most 2 dimensions, got shape {tuple(input.shape)}")
+    return transpose(input, 0, 1) if len(input.shape) == 2 else input
+
+
+@composite
+def adjoint(input):
+    """The last two dimensions exchanged: numbers here are their own conjugates."""
+    if len(input.shape) < 2:
+        raise ShapeError(f"adjoint: expected at least 2 dimensions, got shape {tuple(input.shape)}")
+    return transpose(input, -2, -1)
+
+
+@composite
+def channel_shuffle(input, groups):
+    """(n, g c, …) → (n, c g, …), the i-th channel of each of ``groups`` groups in turn (Zhang et al. 2018)."""
+    shape = tuple(input.shape)
+    if len(shape) < 3 or groups < 1 or shape[1] % groups:
+        raise ShapeError(
+            f"channel_shuffle: expected (n, channels, …) in {groups} groups, got {shape}"
+        )
+    return reshape(transpose(reshape(input, (shape[0], groups, -1, *shape[2:])), 1, 2), shape)
+
+
+@composite
+def narrow_copy(input, dim, start, length):
+    """narrow as a copy."""
+    return clone(narrow(input, dim, start, length))
 
 
 # Repeating and turning
@@ -373,6 +409,48 @@ def cartesian_prod(*tensors):
     """All rows made of one element of each vector, the last varying fastest; one vector as it is."""
     grids = meshgrid(*tensors)
     return grids[0] if len(grids) == 1 else stack([flatten(grid) for grid in grids], 1)
+
+
+@composite
+def combinations(input, r=2, with_replacement=False):
+    """All r elements of a vector in its order, a row each; ``with_replacement`` also those that repeat one."""
+    if len(input.shape) != 1 or r < 0:
+        raise ShapeError(
+            f"combinations: expected a vector and r >= 0, got {tuple(input.shape)} and {r}"
+        )
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = list(choose(range(input.shape[0]), r))
+    at = recording.constant(np.array(rows, np.int64).reshape(len(rows), r))
+    return _take(input, (at,))
+
+
+@composite
+def vander(x, N=None, increasing=False):
+    """The powers N − 1, …, 0 of each element (with ``increasing``: 0, …, N − 1) in a new last dimension of N.
+
+    Derivation: that of the products that the powers are.
+    """
+    if not x.shape:
+        raise ShapeError("vander: expected at least 1 dimension, got a 0-d tensor")
+    n = x.shape[-1] if N is None else N
+    if n < 0:
+        raise ValueError(f"vander: expected N >= 0, got {n}")
+    powers = [pow(x, i) for i in range(n)]
+    if not powers:
+        return reshape(narrow(x, -1, 0, 0), (*x.shape, 0))
+    return stack(powers if increasing else powers[::-1], -1)
+
+
+@composite
+def unravel_index(indices, shape):
+    """Places in the flattened tensor of ``shape`` as an index for each dimension."""
+    sizes, parts = _sizes("unravel_index", shape), []
+    if indices.dtype.kind not in "iu":
+        raise DTypeError(f"unravel_index: expected integer indices, got {indices.dtype}")
+    for n in sizes[::-1]:
+        parts.append(remainder(indices, n))
+        indices = floor_divide(indices, n)
+    return tuple(parts[::-1])
 
 
 @view

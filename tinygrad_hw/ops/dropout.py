@@ -1,4 +1,4 @@
-"""Dropout of whole channels."""
+"""Dropout of whole channels, and draws of one class of many."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..kernels import recording
-from ..random import Generator
+from ..random import Generator, draw
 from .activation import dropout
 from .convolution import for_dims
-from .pointwise import mul
+from .core import composite
+from .index import array_of
+from .pointwise import _cast, add, clamp, div, log, mul, neg
+from .reduce import require_float, softmax
 
-__all__ = ["dropout1d", "dropout2d", "dropout3d"]
+__all__ = [
+    "dropout1d", "dropout2d", "dropout3d", "gumbel_softmax",
+]  # fmt: skip
 
 
 def _drop_channels(name, dims, input, p=0.5, training=True, generator: Generator | None = None):
@@ -32,3 +37,25 @@ def _drop_channels(name, dims, input, p=0.5, training=True, generator: Generator
 
 
 dropout1d, dropout2d, dropout3d = for_dims("dropout", _drop_channels)
+
+
+@composite
+def gumbel_softmax(logits, tau=1.0, hard=False, dim=-1, generator: Generator | None = None):
+    """softmax((x + n)/τ) along ``dim``, n = −ln(−ln u) drawn from Gumbel's distribution; ``hard``: its largest as 1.
+
+    Derivation: that of softmax, also of the 0s and 1s of ``hard``. Source: Jang, Gu & Poole 2017; Maddison et al. 2017.
+    """
+    require_float("gumbel_softmax", logits)
+    drawn = draw(generator, "random", tuple(logits.shape), np.float32)  # whatever the input's type
+    drawn = clamp(drawn if logits.dtype == drawn.dtype else _cast(drawn, logits.dtype), min=1e-37)
+    soft = softmax(div(add(logits, neg(log(neg(log(drawn))))), tau), dim)
+    if not hard:
+        return soft
+    return add(soft, recording.call(_to_corners, (array_of(soft), dim), "gumbel_softmax"))
+
+
+def _to_corners(soft: np.ndarray, dim: int) -> np.ndarray:
+    """What makes the first largest element along ``dim`` 1 and the others 0 when it is added: a constant to the graph."""
+    top = np.expand_dims(soft.argmax(dim), dim)
+    corner = np.arange(soft.shape[dim]).reshape((-1,) + (1,) * (soft.ndim - 1 - dim % soft.ndim))
+    return (corner == top).astype(soft.dtype) - soft

@@ -17,13 +17,14 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels import recording
+from . import arrange
 from .arrange import _diagonal, _on_diagonal, movedim
 from .core import composite, primitive
 from .index import array_of
 from .matrix import chain, cross_along
-from .pointwise import _cast, abs, div, eq, ge, logical_and, mul, square, sub, where
+from .pointwise import _cast, abs, add, div, eq, ge, logical_and, mul, square, sub, where
 from .product import _check_dtypes, _matmul, _swap, matmul
-from .reduce import _sum, amax, amin, require_float, sum
+from .reduce import _expand, _sum, amax, amin, require_float, sum
 from .reduce import norm as _norm
 
 from .shape import (  # isort: skip
@@ -31,9 +32,9 @@ from .shape import (  # isort: skip
 )  # fmt: skip
 
 __all__ = [
-    "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matrix_norm", "matrix_power",
-    "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals",
-    "vecdot", "vector_norm",
+    "cholesky", "cholesky_inverse", "cholesky_solve", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv",
+    "lstsq", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet",
+    "solve", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 
@@ -365,6 +366,60 @@ def _(g, input, out):
     )
 
 
+@composite
+def cholesky_solve(input, L, upper=False):
+    """X with A X = input, A = L Lᵀ (``upper``: LᵀL), by two triangular systems.  Derivation: that of solve."""
+    L = _swap(L) if upper else L
+    return solve_triangular(_swap(L), solve_triangular(L, input, upper=False), upper=True)
+
+
+@composite
+def cholesky_inverse(L, upper=False):
+    """(L Lᵀ)⁻¹, or with ``upper`` (LᵀL)⁻¹ (see cholesky_solve)."""
+    _matrices("cholesky_inverse", L, square=True)
+    return cholesky_solve(_expand(_eye(L), tuple(L.shape)), L, upper)
+
+
+@composite
+def tensorsolve(A, B, dims=None):
+    """X with tensordot(A, X, X's number of dimensions) = B; A's ``dims`` are first moved to its end."""
+    if dims is not None:
+        A = movedim(A, tuple(dims), tuple(range(len(A.shape) - len(dims), len(A.shape))))
+    shape, n = tuple(A.shape[len(B.shape) :]), math.prod(B.shape)
+    if math.prod(shape) != n or math.prod(A.shape) != n * n:
+        raise ShapeError(f"tensorsolve: expected A (*B, …) of {n} columns, got {tuple(A.shape)}")
+    return _reshape(solve(_reshape(A, (n, n)), _reshape(B, (n,))), shape)
+
+
+@composite
+def tensorinv(A, ind=2):
+    """X with tensordot(X, A, ind) the identity: A as a matrix of its first ``ind`` dimensions by the others, inverted."""
+    rows, columns = tuple(A.shape[:ind]), tuple(A.shape[ind:])
+    n = math.prod(rows)
+    if ind < 1 or math.prod(columns) != n:
+        raise ShapeError(f"tensorinv: expected as many rows as columns, got {rows} and {columns}")
+    return _reshape(inv(_reshape(A, (n, n))), columns + rows)
+
+
+@composite
+def matrix_exp(A):
+    """Σ Aⁱ/i!: the series of A/2ˢ, where its norm is below ½, to the 14th power, squared s times (Moler & Van Loan 2003).
+
+    Derivation: that of the products.
+    """
+    _matrices("matrix_exp", A, square=True)
+    recording.refuse("matrix_exp()", "How often it squares depends on values: leave it outside.")
+    norms = np.abs(array_of(A)).sum(-2).max(initial=0.0)
+    s = max(0, math.frexp(norms)[1] + 1) if math.isfinite(norms) else 0
+    x, eye = mul(A, 0.5**s), _expand(_eye(A), tuple(A.shape))
+    out = eye
+    for i in range(14, 0, -1):
+        out = add(eye, _matmul(mul(x, 1 / i), out))
+    for _ in range(s):
+        out = _matmul(out, out)
+    return out
+
+
 # Decompositions
 
 
@@ -691,5 +746,11 @@ def vecdot(x, y, *, dim=-1):
     return sum(mul(x, y), dim)
 
 
-cross, diagonal = linalg_cross, linalg_diagonal
+@composite
+def linalg_vander(x, *, N=None):
+    """The powers 0, …, N − 1 of each element in a new last dimension (see vander)."""
+    return arrange.vander(x, N, True)
+
+
+cross, diagonal, vander = linalg_cross, linalg_diagonal, linalg_vander
 inverse, pinverse = inv, pinv

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DTypeError
-from .core import composite
+from .core import composite, primitive
 from .pointwise import ufunc
 
 __all__ = [
     "allclose", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
-    "equal", "isclose",
+    "equal", "isclose", "isin", "isneginf", "isposinf", "isreal", "signbit",
 ]  # fmt: skip
 
 
@@ -65,6 +65,39 @@ def bitwise_right_shift(input, other):
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether |x − y| ≤ atol + rtol |y|, or x = y."""
     return np.isclose(input, other, rtol, atol, equal_nan)
+
+
+@ufunc(kind="bool")
+def isposinf(input):
+    """Whether input is +∞."""
+    return np.isposinf(input)
+
+
+@ufunc(kind="bool")
+def isneginf(input):
+    """Whether input is −∞."""
+    return np.isneginf(input)
+
+
+@ufunc(kind="bool")
+def isreal(input):
+    """Whether input is real: all numbers here are."""
+    return np.isreal(input)
+
+
+@ufunc(kind="bool")
+def signbit(input):
+    """Whether input is negative, or −0."""
+    return np.signbit(input) if input.dtype.kind == "f" else np.less(input, 0)
+
+
+@primitive
+def isin(elements, test_elements, *, assume_unique=False, invert=False):
+    """Whether each element is (or with ``invert``, is not) among ``test_elements``."""
+    return np.isin(elements, test_elements, assume_unique=assume_unique, invert=invert)
+
+
+isin.differentiable = False
 
 
 for _op in (bitwise_and, bitwise_or, bitwise_xor, bitwise_not, bitwise_left_shift, bitwise_right_shift):  # fmt: skip

@@ -19,8 +19,8 @@ from .reduce import require_float
 from .shape import _length, _reshape, narrow
 
 __all__ = [
-    "alpha_dropout", "celu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "mish", "prelu", "relu6",
-    "rrelu", "selu", "softshrink", "softsign", "tanhshrink", "threshold",
+    "alpha_dropout", "celu", "feature_alpha_dropout", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
+    "mish", "prelu", "relu6", "rrelu", "selu", "softshrink", "softsign", "tanhshrink", "threshold",
 ]  # fmt: skip
 
 # λ and α with which mean 0 and variance 1 are a fixed point (Klambauer et al. 2017, eq. 14)
@@ -219,14 +219,28 @@ def alpha_dropout(input, p=0.5, training=False, generator: Generator | None = No
     Source: Klambauer et al. 2017: a(x d − λα(1 − d)) + b with d = 1 for kept elements, a = ((1 − p)(1 + p λ²α²))^−½
     and b = a p λα.
     """
+    return _alpha_dropped("alpha_dropout", input, p, training, generator, tuple(input.shape))
+
+
+@composite
+def feature_alpha_dropout(input, p=0.5, training=False, generator: Generator | None = None):
+    """alpha_dropout of whole channels of (n, channels, …)."""
+    shape = tuple(input.shape)
+    if len(shape) < 2:
+        raise ShapeError(f"feature_alpha_dropout: expected (n, channels, …), got {shape}")
+    shape = shape[:2] + (1,) * (len(shape) - 2)
+    return _alpha_dropped("feature_alpha_dropout", input, p, training, generator, shape)
+
+
+def _alpha_dropped(name: str, input, p, training, generator, shape: tuple[int, ...]):
     if not 0 <= p <= 1:
-        raise ValueError(f"alpha_dropout: expected a probability p in [0, 1], got {p}")
+        raise ValueError(f"{name}: expected a probability p in [0, 1], got {p}")
     if not training or p == 0:
         return input
-    require_float("alpha_dropout", input)
+    require_float(name, input)
     if p == 1:
         return mul(input, 0.0)
     low = _SELU_SCALE * _SELU_ALPHA
     a = ((1 - p) * (1 + p * low**2)) ** -0.5
-    kept = ge(draw(generator, "random", tuple(input.shape), input.dtype), p)
+    kept = ge(draw(generator, "random", shape, np.float32), p)  # as dropout: whatever the type
     return add(mul(where(kept, input, -low), a), a * p * low)

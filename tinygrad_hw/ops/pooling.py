@@ -13,15 +13,17 @@ from ..errors import ShapeError
 from ..kernels import pooling as kernels
 from ..kernels import recording
 from ..kernels.elementwise import native
+from .activation import relu
 from .convolution import for_dims, per_dim
 from .core import composite, primitive
-from .index import _put, array_of
-from .pointwise import mul
+from .index import _in_range, _index_put, _int_index, _put, array_of
+from .pointwise import mul, pow
 from .reduce import require_float
 from .shape import _reshape
 
 __all__ = [
-    "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d",
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d", "max_pool2d",
+    "max_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d",
 ]  # fmt: skip
 
 
@@ -216,3 +218,50 @@ def _avg_pools(
 
 
 avg_pool2d, avg_pool3d = for_dims("avg_pool", _avg_pools, (2, 3))
+
+
+def _lp(name, dims, input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """(Σ xᵖ)^(1/p) over each window of (n, channels, {places}), p = norm_type; 0 where the sum is below 0.
+
+    Derivation: that of its parts.
+    """
+    means = _avg(name, dims, pow(input, norm_type), kernel_size, stride, 0, ceil_mode, True, None)
+    total = mul(relu(means), math.prod(per_dim(name, "kernel_size", kernel_size, dims, 1)))
+    return pow(total, 1.0 / norm_type)
+
+
+lp_pool1d, lp_pool2d, lp_pool3d = for_dims("lp_pool", _lp)
+
+
+def _unpooled(name, dims, input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Zeros with each element of (n, channels, {places}) at its position ``indices``, as max_pool gave it.
+
+    ``output_size`` chooses among the sizes that max_pool maps to the input's; by default the smallest that fits.
+    Derivation: the gradient at that position.
+    """
+    shape, window = tuple(input.shape), per_dim(name, "kernel_size", kernel_size, dims, 1)
+    if len(shape) not in (dims + 1, dims + 2) or tuple(indices.shape) != shape:
+        raise ShapeError(
+            f"{name}: expected input and indices of one shape, got {shape} and {tuple(indices.shape)}"
+        )
+    stride = window if stride is None else per_dim(name, "stride", stride, dims, 1)
+    padding = per_dim(name, "padding", padding, dims)
+    each = zip(shape[-dims:], window, stride, padding, strict=True)
+    sizes = tuple((n - 1) * s - 2 * p + k for n, k, s, p in each)
+    if output_size is not None:
+        wanted = tuple(output_size)[-dims:]
+        if any(abs(m - n) >= s for m, n, s in zip(wanted, sizes, stride, strict=True)):
+            raise ValueError(
+                f"{name}: expected output_size within {stride} of {sizes}, got {wanted}"
+            )
+        sizes = wanted
+    planes, places = math.prod(shape[:-dims]), math.prod(sizes)
+    at = _int_index(name, indices).reshape(planes, -1)
+    _in_range(name, at, places)
+    zeros = recording.constant(np.zeros((planes, places), input.dtype))
+    rows = recording.constant(np.arange(planes)[:, None])
+    out = _index_put(zeros, _reshape(input, at.shape), (rows, at))
+    return _reshape(out, shape[:-dims] + sizes)
+
+
+max_unpool1d, max_unpool2d, max_unpool3d = for_dims("max_unpool", _unpooled)

@@ -10,9 +10,13 @@ from .ctc import *
 from .dropout import *
 from .embedding import *
 from .index import *
+from .linalg import cholesky as cholesky
+from .linalg import cholesky_inverse as cholesky_inverse
+from .linalg import cholesky_solve as cholesky_solve
 from .linalg import det as det
 from .linalg import inverse as inverse
 from .linalg import logdet as logdet
+from .linalg import matrix_exp as matrix_exp
 from .linalg import matrix_power as matrix_power
 from .linalg import pinverse as pinverse
 from .linalg import slogdet as slogdet

@@ -22,7 +22,7 @@ from .shape import _sizes, cat, flip, narrow, normalize_dim, normalize_dims, res
 
 __all__ = [
     "all", "amax", "amin", "any", "argmax", "argmin", "broadcast_to", "cumsum", "expand", "log_softmax", "logsumexp",
-    "max", "mean", "min", "norm", "prod", "softmax", "softmin", "std", "sum", "var",
+    "max", "mean", "min", "norm", "prod", "softmax", "softmin", "std", "sum", "sum_to_size", "var",
 ]  # fmt: skip
 
 
@@ -114,6 +114,21 @@ def _sum(input, *, dims, keepdim):
 
 
 _sum.vjp(lambda g, input_shape, dims, keepdim: _spread(g, input_shape, dims, keepdim))
+
+
+@composite
+def sum_to_size(input, *size):
+    """input summed over the dimensions along which ``size`` would be repeated to its shape.  Derivation: as sum."""
+    shape = _sizes("sum_to_size", size[0] if len(size) == 1 else size)
+    try:
+        fits = np.broadcast_shapes(shape, tuple(input.shape)) == tuple(input.shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"sum_to_size: expected a size that repeats to {tuple(input.shape)}, got {shape}"
+        )
+    return sum_to_shape(input, shape)
 
 
 def _count(shape, dims) -> int:

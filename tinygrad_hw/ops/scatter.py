@@ -12,15 +12,20 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError
 from ..kernels import recording
+from .arrange import _diagonal, _two_dims
 from .core import composite, primitive
-from .index import _along, _in_range, _index_of, _index_put, _int_index, _put, _take, array_of
+
+from .index import (  # isort: skip
+    _along, _in_range, _index_of, _index_put, _int_index, _put, _show, _take, array_of,
+)  # fmt: skip
 from .pointwise import _cast, add, div, mul, where
 from .reduce import _expand, amax, amin, prod, sum
 from .shape import _length, _slice, cat, normalize_dim, reshape, unsqueeze
 
 __all__ = [
-    "argwhere", "index_add", "index_copy", "index_fill", "index_put", "masked_scatter", "masked_select", "nonzero",
-    "put", "scatter", "scatter_add", "scatter_reduce", "take",
+    "argwhere", "diagonal_scatter", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
+    "masked_scatter", "masked_select", "nonzero", "put", "scatter", "scatter_add", "scatter_reduce", "select_scatter",
+    "slice_scatter", "take",
 ]  # fmt: skip
 
 
@@ -287,3 +292,52 @@ def _scatter_reduce(input, dim, index, src, reduce, include_self):
         total = counts + 1 if include_self else np.maximum(counts, 1)
         out = div(out, total, rounding_mode=None if input.dtype.kind == "f" else "floor")
     return out if out.dtype == input.dtype else _cast(out, input.dtype)
+
+
+def _replaced(name: str, input, src, op, *attrs):
+    """input with src in place of the part that a view operation shows."""
+    shape = op.forward(np.broadcast_to(False, tuple(input.shape)), *attrs).shape
+    if tuple(src.shape) != shape:
+        raise ShapeError(f"{name}: expected src of shape {shape}, got {tuple(src.shape)}")
+    if src.dtype != input.dtype:
+        raise DTypeError(f"{name}: expected src of {input.dtype}, got {src.dtype}")
+    return _show(input, src, ((op, attrs),))
+
+
+@composite
+def select_scatter(input, src, dim, index):
+    """input with src in place of its part at ``index`` along ``dim`` (see select)."""
+    dim, n = _length("select_scatter", input.shape, dim)
+    if not -n <= index < n:
+        raise IndexError(f"select_scatter: expected an index in [{-n}, {n - 1}], got {index}")
+    return _replaced("select_scatter", input, src, _slice, (slice(None),) * dim + (index,))
+
+
+@composite
+def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
+    """input with src in place of its slices start, start + step, … < end along ``dim``."""
+    dim, _ = _length("slice_scatter", input.shape, dim)
+    if step < 1:
+        raise ValueError(f"slice_scatter: expected step >= 1, got {step}")
+    part = (slice(None),) * dim + (slice(start, end, step),)
+    return _replaced("slice_scatter", input, src, _slice, part)
+
+
+@composite
+def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
+    """input with src in place of its diagonal (see diagonal)."""
+    dims = _two_dims("diagonal_scatter", dim1, dim2, len(input.shape))
+    return _replaced("diagonal_scatter", input, src, _diagonal, offset, *dims)
+
+
+@composite
+def index_reduce(input, dim, index, source, reduce, *, include_self=True):
+    """As scatter_reduce by prod, mean, amax or amin, of whole slices at ``index`` along ``dim``."""
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise ValueError(f"index_reduce: expected prod, mean, amax or amin, got {reduce!r}")
+    x, at, dim = _slices("index_reduce", input, dim, index)
+    source = _source("index_reduce", x, source, dim, at[-1].size)
+    at = at[-1].reshape((-1,) + (1,) * (len(x.shape) - dim - 1))
+    at = np.broadcast_to(at, tuple(source.shape))
+    out = scatter_reduce(x, dim, at, source, reduce, include_self=include_self)
+    return reshape(out, tuple(input.shape))

@@ -18,7 +18,7 @@ from .reduce import ValuesIndices
 from .shape import narrow, normalize_dim, squeeze
 
 __all__ = [
-    "argsort", "bincount", "bucketize", "kthvalue", "msort", "searchsorted", "sort", "topk", "unique",
+    "argsort", "bincount", "bucketize", "histc", "kthvalue", "mode", "msort", "searchsorted", "sort", "topk", "unique",
     "unique_consecutive",
 ]  # fmt: skip
 
@@ -78,11 +78,13 @@ def kthvalue(input, k, dim=-1, keepdim=False):
     if not 1 <= k <= n:
         raise ShapeError(f"kthvalue: expected k in [1, {n}], got {k}")
     at = argsort(input, dim)
-    if not input.shape:
-        return ValuesIndices(clone(input), at)
-    at = narrow(at, dim, k - 1, 1)
-    pair = take_along_dim(input, at, dim), at
-    return ValuesIndices(*(pair if keepdim else [squeeze(x, dim) for x in pair]))
+    return _chosen(input, narrow(at, dim, k - 1, 1) if input.shape else at, dim, keepdim)
+
+
+def _chosen(input, at, dim: int, keepdim: bool):
+    """The elements at the one index ``at`` along ``dim``, and it."""
+    pair = _pick(input, at, dim), at
+    return ValuesIndices(*(pair if keepdim or not input.shape else [squeeze(x, dim) for x in pair]))
 
 
 @primitive
@@ -191,3 +193,42 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
     """As unique, but of runs of equal neighbours, in their order."""
     dim = dim if dim is None else normalize_dim("unique_consecutive", dim, len(input.shape))
     return _unique(_runs, input, return_inverse, return_counts, dim)
+
+
+@primitive
+def _mode_index(input, *, dim):
+    """The last place along ``dim`` of the smallest of the most frequent elements."""
+    if not input.ndim:
+        return np.zeros((), np.int64)
+    rows = np.moveaxis(input, dim, -1)[..., None]
+    counts = (rows == rows.swapaxes(-1, -2)).sum(-1, keepdims=True)
+    most = counts == counts.max(-2, keepdims=True)
+    least = np.min(rows, -2, keepdims=True, where=most, initial=rows.max(initial=0))
+    chosen = (most & (rows == least))[..., ::-1, 0]
+    return np.expand_dims(rows.shape[-2] - 1 - chosen.argmax(-1), dim)
+
+
+@composite
+def mode(input, dim=-1, keepdim=False):
+    """The most frequent element along ``dim``, of several the smallest, and the last index that it has."""
+    dim = normalize_dim("mode", dim, len(input.shape))
+    if input.shape and not input.shape[dim]:
+        raise ShapeError(f"mode: expected elements to choose from, got shape {tuple(input.shape)}")
+    at = _mode_index(input, dim)
+    return _chosen(input, at, dim, keepdim)
+
+
+@primitive
+def histc(input, *, bins=100, min=0, max=0):
+    """How many elements are in each of ``bins`` equal parts of [min, max] (0 and 0: of the range of input)."""
+    if input.dtype.kind != "f":
+        raise DTypeError(f"histc: expected floating point, got {input.dtype}")
+    if bins < 1 or min > max:
+        raise ValueError(f"histc: expected bins >= 1 and min <= max, got {bins}, {min} and {max}")
+    bounds = (input.min(), input.max()) if min == max == 0 and input.size else (min, max)
+    if bounds[0] == bounds[1]:
+        bounds = bounds[0] - 1, bounds[1] + 1
+    return np.histogram(input, bins, bounds)[0].astype(input.dtype)
+
+
+_mode_index.differentiable = histc.differentiable = False

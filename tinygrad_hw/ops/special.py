@@ -14,12 +14,13 @@ from .activation import sigmoid
 from .core import composite, elementwise
 
 from .pointwise import (  # isort: skip
-    _TWO_OVER_SQRT_PI, _div, abs, clamp, eq, exp, gt, le, log, logical_and, ufunc, where,
+    _TWO_OVER_SQRT_PI, _div, abs, add, clamp, eq, exp, gt, le, log, log1p, logical_and, mul, sub, ufunc,
+    where,
 )  # fmt: skip
 
 __all__ = [
-    "digamma", "erfc", "erfinv", "exp2", "lgamma", "log10", "log2", "logaddexp", "logaddexp2", "logit", "polygamma",
-    "xlogy",
+    "digamma", "erfc", "erfinv", "exp2", "lgamma", "log10", "log2", "logaddexp", "logaddexp2", "logit", "mvlgamma",
+    "polygamma", "xlogy",
 ]  # fmt: skip
 
 _LN2, _LN10, _HALF_SQRT_PI = _ln(2), _ln(10), 1 / _TWO_OVER_SQRT_PI
@@ -111,6 +112,36 @@ def _(g, input):
     return g * (exp(-(input * input)) * -_TWO_OVER_SQRT_PI)
 
 
+@ufunc(2, kind="float")
+def xlog1py(input, other):
+    """x ln(1 + y), 0 where x is (but for NaN in y).  Derivation: ln(1 + y) (0 where x is 0 and y ≤ −1) and x/(1 + y)."""
+    return np.where((input == 0) & ~np.isnan(other), input.dtype.type(0), input * np.log1p(other))
+
+
+@xlog1py.vjp("input")
+def _(g, input, other):
+    none = logical_and(eq(input, 0), le(other, -1))
+    return g * where(none, 0.0, log1p(where(none, 1.0, other)))
+
+
+xlog1py.vjp("other")(lambda g, input, other: g * _div(input, other + 1))
+
+
+@ufunc(kind="float")
+def entr(input):
+    """−x ln x, 0 at 0 and −∞ below.  Derivation: −ln x − 1."""
+    return np.where(input < 0, -np.inf, np.where(input == 0, 0, -input * np.log(input)))
+
+
+entr.vjp(lambda g, input: g * (-1.0 - log(input)))
+
+
+@composite
+def ndtr(input):
+    """The normal distribution function, ½ erfc(−x/√2).  Derivation: that of erfc, the normal density."""
+    return mul(erfc(mul(input, -(0.5**0.5))), 0.5)
+
+
 @elementwise(kind="float")
 def erfinv(input):
     """The y with erf y = x, ±∞ at ±1, NaN beyond.  Derivation: y' 2/√π e^(−y²) = 1, so √π/2 e^(y²)."""
@@ -160,3 +191,14 @@ def _polygamma(input, n):
 @_polygamma.vjp
 def _(g, input, n):
     return g * _polygamma(input, n + 1)
+
+
+@composite
+def mvlgamma(input, p):
+    """ln Γₚ(x) = ¼ p(p − 1) ln π + Σ_{j < p} ln Γ(x − j/2), x > (p − 1)/2.  Derivation: that of lgamma."""
+    if not isinstance(p, int) or p < 1:
+        raise ValueError(f"mvlgamma: expected an int p >= 1, got {p!r}")
+    total = add(lgamma(input), p * (p - 1) / 4 * _ln(np.pi))
+    for j in range(1, p):
+        total = add(total, lgamma(sub(input, j / 2)))
+    return total

@@ -12,20 +12,20 @@ from ..kernels import recording
 from .arithmetic import lerp
 from .arrange import diagonal, movedim
 from .core import composite, primitive
-from .index import array_of, take_along_dim
+from .index import array_of, index_select, take_along_dim
 
 from .pointwise import (  # isort: skip
-    _cast, add, clamp, clone, div, eq, gt, isnan, logical_and, logical_not, logical_or, mul,
+    _cast, add, clamp, div, eq, gt, isnan, logical_and, logical_not, logical_or, mul,
     reciprocal, sqrt, sub, where,
 )  # fmt: skip
 from .product import matmul
-from .reduce import ValuesIndices, _sum, amax, amin, mean, norm, require_float, std, sum, var
+from .reduce import _sum, amax, amin, mean, norm, require_float, std, sum, var
 from .shape import normalize_dim, normalize_dims, reshape, squeeze, transpose, unsqueeze
-from .sort import argsort
+from .sort import _chosen, argsort
 
 __all__ = [
     "aminmax", "cdist", "corrcoef", "count_nonzero", "cov", "dist", "median", "nanmean", "nanmedian", "nanquantile",
-    "nansum", "quantile", "renorm", "std_mean", "var_mean",
+    "nansum", "pdist", "quantile", "renorm", "std_mean", "var_mean",
 ]  # fmt: skip
 
 
@@ -122,11 +122,7 @@ def _median_along(name: str, input, dim, keepdim, ignore_nan):
     if dim is None:
         return _median(input, ignore_nan)
     dim = normalize_dim(name, dim, len(input.shape))
-    at = _middle(input, dim, ignore_nan)
-    if not input.shape:
-        return ValuesIndices(clone(input), at)
-    pair = take_along_dim(input, at, dim), at
-    return ValuesIndices(*(pair if keepdim else [squeeze(x, dim) for x in pair]))
+    return _chosen(input, _middle(input, dim, ignore_nan), dim, keepdim)
 
 
 @composite
@@ -291,6 +287,15 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     if p < 0:
         raise ValueError(f"cdist: expected p >= 0, got {p}")
     return norm(sub(unsqueeze(x1, -2), unsqueeze(x2, -3)), p, -1)
+
+
+@composite
+def pdist(input, p=2.0):
+    """The p-norms between the rows of input (n, m), of each pair once, as (n (n − 1)/2).  Derivation: as cdist."""
+    if len(input.shape) != 2:
+        raise ShapeError(f"pdist: expected rows (n, m), got {tuple(input.shape)}")
+    first, second = map(recording.constant, np.triu_indices(input.shape[0], 1))
+    return norm(sub(index_select(input, 0, first), index_select(input, 0, second)), p, -1)
 
 
 _MODES = (
