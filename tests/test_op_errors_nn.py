@@ -26,10 +26,9 @@ def heads(query=None, key=None) -> tuple:
 INDEX = np.array([1, 2])
 IMAGE, WEIGHT = x(1, 4, 5, 5), x(6, 4, 3, 3)
 REFUSED = [
-    ("max_unpool1d", (x(2, 3), np.zeros(3, int), 2), ShapeError, "expected input and indices of one shape, got (2, 3) and (3,)"),
-    ("max_unpool1d", (x(1, 3), np.zeros((1, 3), int), 2, None, 0, (1, 9)), ValueError,
-     "expected output_size within (2,) of (6,), got (9,)"),
-    ("max_unpool1d", (x(1, 1), np.array([[5]]), 2), IndexError, "expected indices in [0, 1], got 5"),
+    ("max_unpool1d", (x(2, 3), np.zeros(3, int), 2), {}, ShapeError, "expected input and indices of one shape, got (2, 3) and"),
+    ("max_unpool1d", (x(1, 3), np.zeros((1, 3), int), 2), {"output_size": (1, 9)}, ValueError, "expected output_size within (2,) of (6,), got (9,)"),
+    ("max_unpool1d", (x(1, 1), np.array([[5]]), 2), {}, IndexError, "expected indices in [0, 1], got 5"),
     ("conv2d", (x(4, 5), WEIGHT), {}, ShapeError, "expected input (n, channels, height, width) or"),
     ("conv1d", (x(4, 5), x(6, 4)), {}, ShapeError, "expected input (n, channels, length) or one"),
     ("conv2d", (IMAGE, x(6, 3, 3, 3)), {}, ShapeError, "expected input channels and a weight that fit 1 groups"),
