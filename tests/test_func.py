@@ -226,6 +226,37 @@ def test_examples_lie_where_in_dims_and_out_dims_say():
     close(func.vmap(lambda x: tg.ones(2))(a), tg.ones(2, 2))
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_gradients_of_each_example_of_a_network_are_one_run(reduction):
+    """Convolution, pooling, normalization, embedding and cross entropy, whose labels are among the examples."""
+    tg.manual_seed(0)
+    table = tg.randn(5, 3, dtype=tg.float64)
+    weights = {
+        "conv": tg.randn(4, 3, 2, dtype=tg.float64), "bias": tg.randn(4, dtype=tg.float64),
+        "back": tg.randn(4, 2, 2, dtype=tg.float64), "gain": tg.randn(6, dtype=tg.float64),
+        "out": tg.randn(3, 6, dtype=tg.float64),
+    }  # fmt: skip
+
+    def loss(w, words, label):
+        x = nn.functional.embedding(words, table).T
+        x = nn.functional.conv1d(x.unsqueeze(0), w["conv"], w["bias"], padding=1)
+        x = nn.functional.conv_transpose1d(
+            nn.functional.avg_pool1d(nn.functional.gelu(x), 2), w["back"]
+        )
+        x = nn.functional.layer_norm(
+            nn.functional.group_norm(x, 2).flatten(1)[:, :6], (6,), w["gain"]
+        )
+        return nn.functional.cross_entropy(x @ w["out"].T, label.unsqueeze(0), reduction=reduction)
+
+    words, labels = tg.randint(0, 5, (3, 5)), tg.tensor([2, 0, 1])
+    mapped = func.vmap(func.grad(loss), in_dims=(None, 0, 0))
+    found = mapped(weights, words, labels)
+    assert mapped.looped == set()
+    for i in range(3):
+        for name, g in func.grad(loss)(weights, words[i], labels[i]).items():
+            close(found[name][i], g, 1e-9)
+
+
 def test_functions_that_look_at_values_run_one_by_one_and_say_so():
     rows = tg.stack([X, -X])
     mapped = func.vmap(lambda x: 2 * x if x.sum() > 0 else x)

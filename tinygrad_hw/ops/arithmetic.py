@@ -131,11 +131,11 @@ def lcm(input, other):
 
 @ufunc(2, kind="float")
 def nextafter(input, other):
-    """The next number of its type from input towards other.  Derivation: 1 and 0."""
+    """The next number of its type from input towards other.  Derivation: 1 (0 where they are equal) and 0."""
     return np.nextafter(input, other)
 
 
-nextafter.vjp("input")(lambda g: g)
+nextafter.vjp("input")(lambda g, input, other: where(ne(input, other), g, 0.0))
 nextafter.vjp("other")(lambda g: g * 0.0)
 gcd.differentiable = lcm.differentiable = False
 

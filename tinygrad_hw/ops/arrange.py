@@ -419,6 +419,8 @@ def combinations(input, r=2, with_replacement=False):
             f"combinations: expected a vector and r >= 0, got {tuple(input.shape)} and {r}"
         )
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    if not r:
+        return narrow(input, 0, 0, 0)
     rows = list(choose(range(input.shape[0]), r))
     at = recording.constant(np.array(rows, np.int64).reshape(len(rows), r))
     return _take(input, (at,))
@@ -430,15 +432,23 @@ def vander(x, N=None, increasing=False):
 
     Derivation: that of the products that the powers are.
     """
-    if not x.shape:
-        raise ShapeError("vander: expected at least 1 dimension, got a 0-d tensor")
-    n = x.shape[-1] if N is None else N
+    if len(x.shape) != 1:
+        raise ShapeError(f"vander: expected a vector, got shape {tuple(x.shape)}")
+    out = powers(x, "vander", N)
+    return out if increasing else flip(out, 1)
+
+
+def powers(x, name: str, n):
+    """The powers 0, …, n − 1 (None: as many as there are elements) in a new last dimension; of integers in int64."""
+    n = x.shape[-1] if n is None else n
     if n < 0:
-        raise ValueError(f"vander: expected N >= 0, got {n}")
-    powers = [pow(x, i) for i in range(n)]
-    if not powers:
-        return reshape(narrow(x, -1, 0, 0), (*x.shape, 0))
-    return stack(powers if increasing else powers[::-1], -1)
+        raise ValueError(f"{name}: expected N >= 0, got {n}")
+    x = _cast(x, dtypes.int64) if x.dtype.kind in "biu" else x
+    return (
+        stack([pow(x, i) for i in range(n)], -1)
+        if n
+        else reshape(narrow(reshape(x, (-1,)), 0, 0, 0), (*x.shape, 0))
+    )
 
 
 @composite

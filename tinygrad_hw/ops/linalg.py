@@ -17,8 +17,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels import recording
-from . import arrange
-from .arrange import _diagonal, _on_diagonal, movedim
+from .arrange import _diagonal, _on_diagonal, movedim, powers
 from .core import composite, primitive
 from .index import array_of
 from .matrix import chain, cross_along
@@ -749,7 +748,9 @@ def vecdot(x, y, *, dim=-1):
 @composite
 def linalg_vander(x, *, N=None):
     """The powers 0, …, N − 1 of each element in a new last dimension (see vander)."""
-    return arrange.vander(x, N, True)
+    if not x.shape:
+        raise ShapeError("vander: expected at least 1 dimension, got a 0-d tensor")
+    return powers(x, "vander", N)
 
 
 cross, diagonal, vander = linalg_cross, linalg_diagonal, linalg_vander

@@ -108,6 +108,12 @@ def _bias_kernel(g):
 _batch_norm.vjp("bias", kernel=_bias_kernel)(lambda g: _sum(g, (0, *range(2, len(g.shape))), False))
 
 
+def _known(input):
+    """The array behind input, which costs less to compute on, or input itself where it stands for many."""
+    array = array_of(input)
+    return array if isinstance(array, np.ndarray) else input
+
+
 def _fixed(array: np.ndarray) -> np.ndarray:
     """``array``, whose values are the same at each replay of a recorded step."""
     if recording.current is not None:
@@ -170,7 +176,7 @@ def _normalize_batch(
         raise ValueError(
             f"batch_norm: expected more than 1 value per channel when training, got input {shape}"
         )
-    moments = _moments(array_of(input))
+    moments = _moments(_known(input))
     if tracks and running_mean is not None and running_var is not None:
         _track(running_mean, running_var, moments, momentum, count, seen)
     weight = _fixed(np.ones(shape[1], input.dtype)) if weight is None else weight
@@ -204,7 +210,7 @@ def _standardize(input, groups: int, eps):
     rows = _reshape(input, (1, groups, size // groups if groups else 0))
     ones = _fixed(np.ones(groups, input.dtype))
     zeros = _fixed(np.zeros(groups, input.dtype))
-    return _reshape(_batch_norm(rows, ones, zeros, _moments(array_of(rows)), eps), shape)
+    return _reshape(_batch_norm(rows, ones, zeros, _moments(_known(rows)), eps), shape)
 
 
 def _affine(out, weight, bias):

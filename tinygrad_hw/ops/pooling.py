@@ -17,7 +17,7 @@ from .activation import relu
 from .convolution import for_dims, per_dim
 from .core import composite, primitive
 from .index import _in_range, _index_put, _int_index, _put, array_of
-from .pointwise import mul, pow
+from .pointwise import abs, mul, pow, sign
 from .reduce import require_float
 from .shape import _reshape
 
@@ -221,12 +221,15 @@ avg_pool2d, avg_pool3d = for_dims("avg_pool", _avg_pools, (2, 3))
 
 
 def _lp(name, dims, input, norm_type, kernel_size, stride=None, ceil_mode=False):
-    """(Σ xᵖ)^(1/p) over each window of (n, channels, {places}), p = norm_type; 0 where the sum is below 0.
+    """(Σ xᵖ)^(1/p) over each window of (n, channels, {places}), p = norm_type; NaN where the sum is below 0.
 
-    Derivation: that of its parts.
+    Derivation: that of its parts, NaN where the sum is 0.
     """
     means = _avg(name, dims, pow(input, norm_type), kernel_size, stride, 0, ceil_mode, True, None)
-    total = mul(relu(means), math.prod(per_dim(name, "kernel_size", kernel_size, dims, 1)))
+    total = mul(
+        mul(sign(means), relu(abs(means))),
+        math.prod(per_dim(name, "kernel_size", kernel_size, dims, 1)),
+    )
     return pow(total, 1.0 / norm_type)
 
 
@@ -250,7 +253,9 @@ def _unpooled(name, dims, input, indices, kernel_size, stride=None, padding=0, o
     sizes = tuple((n - 1) * s - 2 * p + k for n, k, s, p in each)
     if output_size is not None:
         wanted = tuple(output_size)[-dims:]
-        if any(abs(m - n) >= s for m, n, s in zip(wanted, sizes, stride, strict=True)):
+        if len(output_size) not in (dims, dims + 2) or any(
+            not n - s < m < n + s for m, n, s in zip(wanted, sizes, stride, strict=True)
+        ):
             raise ValueError(
                 f"{name}: expected output_size within {stride} of {sizes}, got {wanted}"
             )

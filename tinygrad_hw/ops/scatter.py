@@ -299,8 +299,7 @@ def _replaced(name: str, input, src, op, *attrs):
     shape = op.forward(np.broadcast_to(False, tuple(input.shape)), *attrs).shape
     if tuple(src.shape) != shape:
         raise ShapeError(f"{name}: expected src of shape {shape}, got {tuple(src.shape)}")
-    if src.dtype != input.dtype:
-        raise DTypeError(f"{name}: expected src of {input.dtype}, got {src.dtype}")
+    src = src if src.dtype == input.dtype else _cast(src, input.dtype)
     return _show(input, src, ((op, attrs),))
 
 
