@@ -748,8 +748,8 @@ def vecdot(x, y, *, dim=-1):
 @composite
 def linalg_vander(x, *, N=None):
     """The powers 0, …, N − 1 of each element in a new last dimension (see vander)."""
-    if not x.shape:
-        raise ShapeError("vander: expected at least 1 dimension, got a 0-d tensor")
+    if not x.shape and N is None:
+        raise ShapeError("vander: expected at least 1 dimension without N, got a 0-d tensor")
     return powers(x, "vander", N)
 
 

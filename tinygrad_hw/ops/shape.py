@@ -345,21 +345,22 @@ def _pad_by_copies(input, pairs, mode, value):
     from .index import _take
 
     for dim, (low, high) in enumerate(pairs):
+        if not (low or high):
+            continue
         n = input.shape[dim]
         limit = {"reflect": n - 1, "circular": n}.get(mode, builtin_max(low, high) if n else -1)
         if builtin_max(low, high) > limit:
             raise ShapeError(
                 f"pad: expected {mode} widths of at most {limit} in dim {dim}, got {(low, high)}"
             )
-        if low or high:
-            grown, cut = [(builtin_max(s * low, 0), builtin_max(s * high, 0)) for s in (1, -1)]
-            kept = np.arange(n)
-            if mode == "circular":  # around what is left, elsewhere around all
-                kept = np.pad(kept[cut[0] : n - cut[1]], grown, "wrap")
-            else:
-                kept = np.pad(kept, grown, names[mode])
-                kept = kept[cut[0] : len(kept) - cut[1]]
-            input = _take(input, (slice(None),) * dim + (recording.constant(kept),))
+        grown, cut = [(builtin_max(s * low, 0), builtin_max(s * high, 0)) for s in (1, -1)]
+        kept = np.arange(n)
+        if mode == "circular":  # around what is left, elsewhere around all
+            kept = np.pad(kept[cut[0] : n - cut[1]], grown, "wrap")
+        else:
+            kept = np.pad(kept, grown, names[mode])
+            kept = kept[cut[0] : len(kept) - cut[1]]
+        input = _take(input, (slice(None),) * dim + (recording.constant(kept),))
     return input
 
 
