@@ -301,10 +301,15 @@ def instance_norm(
         )
     if running_mean is not None and running_var is not None:
         each = _moments(_reshape(array_of(input), (1, shape[0] * shape[1], count)))
-        together = np.ascontiguousarray(each.reshape(2, shape[0], shape[1]).mean(1))
+        together = recording.call(_averaged, (each, shape[0]), "instance_norm")
         _track(running_mean, running_var, together, momentum, count, None)
     columns = [None if p is None else _column(p, len(shape)) for p in (weight, bias)]
     return _affine(_standardize(input, shape[0] * shape[1], eps), *columns)
+
+
+def _averaged(moments: np.ndarray, samples: int) -> np.ndarray:
+    """Moments of (samples · channels) as their mean over the samples."""
+    return np.ascontiguousarray(moments.reshape(2, samples, -1).mean(1))
 
 
 @composite

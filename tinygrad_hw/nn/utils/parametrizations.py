@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import ops
+from ...autograd import no_grad
 from ...creation import from_numpy
 from ...random import default_generator
 from ...tensor import Tensor
@@ -61,34 +62,29 @@ class _SpectralNorm(Module):
         self.eps = eps
         self.n_power_iterations = n_power_iterations
         if weight.ndim > 1:
-            matrix = self._matrix(weight).detach().numpy()
+            matrix = self._matrix(weight)
             draw = default_generator.numpy.normal
             for label, n in ("_u", matrix.shape[0]), ("_v", matrix.shape[1]):
-                start = self._unit(np.asarray(draw(size=n), matrix.dtype))
-                self.register_buffer(label, from_numpy(start))
+                start = from_numpy(np.asarray(draw(size=n), matrix.dtype))
+                self.register_buffer(label, ops.normalize(start, dim=0, eps=eps))
             self._iterate(matrix, 15)
-
-    def _unit(self, x: np.ndarray) -> np.ndarray:
-        return x / max(np.linalg.norm(x), self.eps)
 
     def _matrix(self, weight: Tensor) -> Tensor:
         order = (self.dim, *[d for d in range(weight.ndim) if d != self.dim])
         return ops.reshape(ops.permute(weight, order), (weight.shape[self.dim], -1))
 
-    def _iterate(self, matrix: np.ndarray, times: int) -> None:
-        u, v = self._u._array, self._v._array
+    @no_grad()
+    def _iterate(self, matrix: Tensor, times: int) -> None:
         for _ in range(times):
-            u[...] = self._unit(matrix @ v)
-            v[...] = self._unit(matrix.T @ u)
-        self._u._bump("spectral_norm")
-        self._v._bump("spectral_norm")
+            self._u.copy_(ops.normalize(ops.mv(matrix, self._v), dim=0, eps=self.eps))
+            self._v.copy_(ops.normalize(ops.mv(ops.t(matrix), self._u), dim=0, eps=self.eps))
 
     def forward(self, weight: Tensor) -> Tensor:
         if weight.ndim == 1:
             return ops.normalize(weight, dim=0, eps=self.eps)
         matrix = self._matrix(weight)
         if self.training:
-            self._iterate(matrix.detach().numpy(), self.n_power_iterations)
+            self._iterate(matrix, self.n_power_iterations)
         u, v = self._u.clone(), self._v.clone()  # a later call changes them
         return ops.div(weight, ops.dot(u, ops.mv(matrix, v)))
 
