@@ -52,6 +52,20 @@ KERNELS = {
 
 #: Why nothing can tell these mutants, named by their changed line, from the original.
 EQUIVALENT = {
+    "taken away again, or multiplied by what is 0 there": [
+        "_eigh.input: inner = _over(_matmul(_swap(v), gv), gaps - _eye(v))",
+        "_svd.input: if n >= k:",
+        "_svd.input: if m >= k:",
+        "_qr.input: if m >= n:",
+    ],
+    "matrices are square": ["_eigh.input: n = input_shape[-2]"],
+    "an error either way": [
+        "_qr.input: raise \"qr: expected mode 'reduced' for a gradient, got 'complete' with more rows than columns\"",
+    ],
+    "a mask counts as the numbers that it is cast to, and one number broadcasts": [
+        "_median.input: attained = same",
+        "_median.input: return g * attained * reciprocal(_sum(attained, tuple(range(len(input.shape))), True))",
+    ],
     "a shortcut for g · 1": [
         "add.other: return g * alpha",
         "sub.other: return g * -alpha",
@@ -60,6 +74,7 @@ EQUIVALENT = {
         "_pow_number.input: return input * 0.0 if exponent == 0 else g * (exponent * pow(input, exponent - 1))",
         "_pow.input: return g * (other * _pow(input, where(eq(other, 0), 2.0, other) - 1))",
         "sign.input: return -(g * 0.0)",
+        "nextafter.other: return -(g * 0.0)",
         "_norm2.input: scale = div(g, where(eq(out, 0), 2.0, out))",
         "_logsumexp.input: weight = exp(input - where(flat, 1.0, spread))",
     ],
@@ -67,6 +82,11 @@ EQUIVALENT = {
         "elu.input: return where(gt(input, 0), g, g * (alpha * exp(where(ge(input, 0), 0.0, input))))",
         "elu.input: return where(gt(input, 0), g, g * (alpha * exp(where(gt(input, 1), 0.0, input))))",
         "elu.input: return where(gt(input, 0), g, g * (alpha * exp(where(gt(input, 0), 1.0, input))))",
+    ],
+    "any number will do that keeps a logarithm finite where it is not used": [
+        "xlog1py.input: return g * where(none, 0.0, log1p(other))",
+        "xlog1py.input: return g * where(none, 0.0, log1p(where(none, 2.0, other)))",
+        "xlog1py.input: return g * where(none, 0.0, log1p(where(none, 0.0, other)))",
     ],
     "both branches agree at the bound": [
         "_bce.input: return g * ((input - target) / where(ge(spread, 1e-12), spread, 1e-12))",
@@ -203,7 +223,12 @@ def mutants(function: FunctionType) -> Iterator[tuple[str, CodeType]]:
     """(description, code) of each different function that is one replacement away."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     definition = tree.body[0]
-    assert isinstance(definition, ast.FunctionDef)
+    if not isinstance(
+        definition, ast.FunctionDef
+    ):  # `op.vjp(lambda g: …)`, the only one on its line
+        rule = next(node for node in ast.walk(definition) if isinstance(node, ast.Lambda))
+        definition = ast.FunctionDef("_", rule.args, [ast.Return(rule.body)], [], type_params=[])
+        ast.fix_missing_locations(definition)
     definition.decorator_list = []
     if ast.get_docstring(definition):
         definition.body.pop(0)

@@ -238,3 +238,14 @@ def test_indices_of_triangles(offset: int) -> None:
     assert tg.tril_indices(2, 2, dtype=tg.int32).dtype == tg.int32
     with pytest.raises(tg.ShapeError, match="triu_indices: expected sizes >= 0, got"):
         tg.triu_indices(-1, 2)
+
+
+def test_new_tensors_like_another() -> None:
+    x = tg.ones(2, dtype=tg.float64)
+    assert x.new_zeros(2, 3).tolist() == [[0] * 3] * 2
+    assert x.new_ones((2,)).dtype == x.new_empty(1).dtype == tg.float64
+    assert x.new_full((1,), 2, dtype=tg.int64).tolist() == [2]
+    assert x.new_tensor([1, 2]).dtype == tg.float64
+    assert x.new_ones(1, requires_grad=True).requires_grad
+    step = tg.compile(lambda x: x + x.new_full((2,), 3.0))
+    assert step(x).tolist() == step(x).tolist() == [4, 4]

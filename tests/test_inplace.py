@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from op_cases import CASES
 
 import tinygrad_hw as tg
+from tinygrad_hw import nn
 
 BASE = (3, 4)
 
@@ -435,3 +436,13 @@ def test_shapes_types_and_memory():
     assert t.tolist() == [1, 1]
     t += np.ones(2)  # float64 into float32
     assert t.dtype == tg.float32
+
+
+def test_functions_with_an_underscore_change_their_operand() -> None:
+    for name in "celu elu hardtanh leaky_relu relu rrelu selu".split():
+        x = tg.tensor([-2.0, 0.5, 3.0])
+        expected = getattr(nn.functional, name)(x).tolist()
+        assert getattr(nn.functional, name + "_")(x) is x
+        assert x.tolist() == expected
+    x = tg.tensor([1.0, 3.0])
+    assert nn.functional.threshold_(x, 2.0, 0.0).tolist() == x.tolist() == [0, 3]

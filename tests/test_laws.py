@@ -313,3 +313,17 @@ def test_softmax_rows_have_gradients_that_sum_to_zero(seed: int) -> None:
     x.grad = None
     ops.cross_entropy(x, tg.tensor([0, 3, 1])).backward()
     close(x.grad.numpy().sum(1), 0)
+
+
+def test_gumbel_softmax_draws_classes_by_their_probabilities() -> None:
+    logits = tg.tensor([[0.0, 1.0, -1.0]] * 4000, requires_grad=True)
+    drawn = ops.gumbel_softmax(logits, hard=True, generator=tg.Generator(0))
+    assert set(np.unique(drawn.detach())) <= {0, 1}
+    assert (drawn.sum(1) == 1).all()
+    share = drawn.mean(0).detach().numpy()
+    np.testing.assert_allclose(share, ops.softmax(logits[0], 0).detach().numpy(), atol=0.03)
+    weights = tg.arange(3.0)
+    (hard,) = tg.autograd.grad((drawn * weights).sum(), logits)
+    soft = ops.gumbel_softmax(logits, generator=tg.Generator(0))
+    (expected,) = tg.autograd.grad((soft * weights).sum(), logits)
+    np.testing.assert_allclose(hard, expected, atol=1e-6)

@@ -46,6 +46,9 @@ SAME = [
     (nn.AdaptiveMaxPool1d(4), LINE, lambda x: F.adaptive_max_pool1d(x, 4), None),
     (nn.AdaptiveMaxPool2d(5), IMAGE, lambda x: F.adaptive_max_pool2d(x, 5), None),
     (nn.AdaptiveMaxPool3d(3), VOLUME, lambda x: F.adaptive_max_pool3d(x, 3), None),
+    (nn.LPPool1d(2, 3), LINE, lambda x: F.lp_pool1d(x, 2, 3), "LPPool1d(norm_type=2, kernel_size=3, stride=None, ceil_mode=False)"),
+    (nn.LPPool2d(2, 2, 1), IMAGE, lambda x: F.lp_pool2d(x, 2, 2, 1), None),
+    (nn.LPPool3d(2, 2), VOLUME, lambda x: F.lp_pool3d(x, 2, 2), None),
     (nn.Upsample(9), LINE, lambda x: F.interpolate(x, 9), "Upsample(size=9, mode='nearest')"),
     (nn.Upsample(scale_factor=2.0, mode="bicubic"), IMAGE, lambda x: F.interpolate(x, scale_factor=2.0, mode="bicubic"), "Upsample(scale_factor=2.0, mode='bicubic')"),
     (nn.UpsamplingNearest2d(scale_factor=2), IMAGE, lambda x: F.interpolate(x, scale_factor=2), None),
@@ -71,6 +74,22 @@ SAME = [
 def test_modules_are_the_functions(layer: nn.Module, x, function, text) -> None:
     equal(layer(x), function(x))
     assert text is None or repr(layer) == text
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_what_max_pooling_took_is_put_back(dims: int) -> None:
+    """The adjoint of choosing: pooled again it is the same, and everywhere else is 0."""
+    x = (LINE, IMAGE, VOLUME)[dims - 1]
+    pool = getattr(nn, f"MaxPool{dims}d")(2, return_indices=True)
+    unpool = getattr(nn, f"MaxUnpool{dims}d")(2)
+    assert repr(unpool) == f"MaxUnpool{dims}d(kernel_size=2, stride=2, padding=0)"
+    values, indices = pool(x)
+    back = unpool(values, indices)
+    assert back.shape == x.shape
+    equal(tg.where(back != 0, x, 0.0), back)
+    assert back.count_nonzero() == values.numel()
+    wider = unpool(values, indices, output_size=[n + 1 for n in x.shape[-dims:]])
+    assert wider.shape[-1] == x.shape[-1] + 1
 
 
 def test_settings_of_norms() -> None:

@@ -108,7 +108,13 @@ POINTS = [
         [[0, 0, -1, 1], [1e4, -1e4, 1e4, -1e4]], {"reduction": "sum"},
     ),
     Point("xlogy", [[0.0, 0, 2], [2.0, 0, 1]], [0, 0, 0], [[np.log(2), 0, 0], [0, nan, 2]]),
-    Point("xlog1py", [[0.0, 0, 2], [1.0, -1, 0]], [0, 0, 0], [[np.log(2), 0, 0], [0, nan, 2]]),
+    Point(
+        "xlog1py", [[0.0, 0, 2, 0], [1.0, -1, 0, -0.5]], [0, 0, 0, 0],
+        [[np.log(2), 0, 0, -np.log(2)], [0, nan, 2, 0]],
+    ),
+    Point("nextafter", [[2.0, 1], [2.0, 2]], np.nextafter([2.0, 1], 2.0), [[0, 1], [0, 0]]),
+    # Of the triangle that is read and of the other alike, though only one is.
+    Point("cholesky", [[[4.0, 2], [2, 5]]], [[2, 0], [1, 2]], [[[0.1875, 0.125], [0.125, 0.25]]]),
     Point("entr", [[0.0, 1]], [0, 0], [[inf, -1]]),
     Point("fmax", [[1.0, nan, 2], [1.0, 3, nan]], [1, 3, 2], [[1, 0, 1], [0, 1, 0]]),
     Point("fmin", [[1.0, nan, 2], [1.0, 3, nan]], [1, 3, 2], [[1, 0, 1], [0, 1, 0]]),

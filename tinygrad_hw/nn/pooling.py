@@ -11,7 +11,8 @@ from .module import Module
 __all__ = [
     "MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d",
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
-    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
+    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxUnpool1d", "MaxUnpool2d",
+    "MaxUnpool3d",
 ]  # fmt: skip
 
 
@@ -179,3 +180,81 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """The largest element of each of ``output_size`` windows over (…, depth, height, width)."""
 
     _function = ops.adaptive_max_pool3d
+
+
+class _LPPool(Module):
+    _function: Callable[..., Any]
+
+    def __init__(
+        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type = norm_type
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.ceil_mode = ceil_mode
+
+    def forward(self, input: Any) -> Any:
+        return type(self)._function(
+            input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPool):
+    """The p-norm of each window of (n, channels, length)."""
+
+    _function = ops.lp_pool1d
+
+
+class LPPool2d(_LPPool):
+    """The p-norm of each window of (n, channels, height, width)."""
+
+    _function = ops.lp_pool2d
+
+
+class LPPool3d(_LPPool):
+    """The p-norm of each window of (n, channels, depth, height, width)."""
+
+    _function = ops.lp_pool3d
+
+
+class _MaxUnpool(Module):
+    _function: Callable[..., Any]
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        return type(self)._function(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Zeros with the elements that MaxPool1d took, given their indices, where they were."""
+
+    _function = ops.max_unpool1d
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Zeros with the elements that MaxPool2d took, given their indices, where they were."""
+
+    _function = ops.max_unpool2d
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Zeros with the elements that MaxPool3d took, given their indices, where they were."""
+
+    _function = ops.max_unpool3d

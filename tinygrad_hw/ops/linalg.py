@@ -442,7 +442,7 @@ def _cholesky(input):
 def _(g, out):
     lower = _matmul(_swap(out), g)
     symmetric = (tril(lower) + _swap(tril(lower, -1))) * 0.5
-    return _swap(_solve(_swap(out), _swap(_solve(_swap(out), symmetric))))
+    return _solve(_swap(out), _swap(_solve(_swap(out), symmetric)))
 
 
 class QR(NamedTuple):
@@ -589,7 +589,7 @@ def _(g, out, input_shape, full):
     (u, s, vh), (gu, gs, gvh) = _factors(out, *shapes), _factors(g, *shapes)
     u, gu = _slice(u, (..., slice(k))), _slice(gu, (..., slice(k)))
     vh, gvh = _slice(vh, (..., slice(k), slice(None))), _slice(gvh, (..., slice(k), slice(None)))
-    gaps = (_row(s) - _column(s)) * (_row(s) + _column(s)) + _eye(s)
+    gaps = (_row(s) - _column(s)) * (_row(s) + _column(s))
     ugu, vgv = _matmul(_swap(u), gu), _matmul(vh, _swap(gvh))
     inner = (
         _over(ugu - _swap(ugu), gaps) * _row(s)
