@@ -40,14 +40,16 @@ dropout1d, dropout2d, dropout3d = for_dims("dropout", _drop_channels)
 
 
 @composite
-def gumbel_softmax(logits, tau=1.0, hard=False, dim=-1, generator: Generator | None = None):
-    """softmax((x + n)/τ) along ``dim``, n = −ln(−ln u) drawn from Gumbel's distribution; ``hard``: its largest as 1.
+def gumbel_softmax(
+    logits, tau=1.0, hard=False, eps=1e-10, dim=-1, generator: Generator | None = None
+):
+    """softmax((x + n)/τ) along ``dim``, n = −ln(−ln u), u ≥ eps drawn uniformly; ``hard``: its largest as 1.
 
     Derivation: that of softmax, also of the 0s and 1s of ``hard``. Source: Jang, Gu & Poole 2017; Maddison et al. 2017.
     """
     require_float("gumbel_softmax", logits)
     drawn = draw(generator, "random", tuple(logits.shape), np.float32)  # whatever the input's type
-    drawn = clamp(drawn if logits.dtype == drawn.dtype else _cast(drawn, logits.dtype), min=1e-37)
+    drawn = clamp(drawn if logits.dtype == drawn.dtype else _cast(drawn, logits.dtype), min=eps)
     soft = softmax(div(add(logits, neg(log(neg(log(drawn))))), tau), dim)
     if not hard:
         return soft
