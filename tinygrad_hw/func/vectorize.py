@@ -10,7 +10,7 @@ from .. import ops
 from .. import random as _random
 from ..ops.shape import _permute, normalize_dim
 from ..tensor import Tensor, ValuesNeeded
-from . import batching, tree
+from . import batching, rules, tree  # noqa: F401 (rules states what batching looks up)
 from .batching import expose, hide
 
 
