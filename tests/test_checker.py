@@ -13,7 +13,7 @@ from tinygrad_hw import ops
 #: Rules that are 0 whatever they are multiplied by.
 ZERO = {
     ("sign", 0), ("floor", 0), ("ceil", 0), ("trunc", 0), ("round", 0), ("copysign", 1),
-    ("_div_floor", 0), ("_div_floor", 1), ("_div_trunc", 0), ("_div_trunc", 1),
+    ("_div_floor", 0), ("_div_floor", 1), ("_div_trunc", 0), ("_div_trunc", 1), ("nextafter", 1),
 }  # fmt: skip
 RULES = [(p.name, i) for p in ops.PRIMITIVES.values() for i in p.rules if (p.name, i) not in ZERO]
 

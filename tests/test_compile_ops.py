@@ -28,6 +28,8 @@ REFUSED = {
     **dict.fromkeys("masked_select masked_scatter".split(), ("choosing by a mask",)),
     **dict.fromkeys("allclose equal tensor_split".split(), (_VALUES,)),
     **dict.fromkeys("scatter scatter_reduce".split(), ("scatter_reduce()",)),
+    "index_reduce": ("scatter_reduce()", _STRANGE),
+    "matrix_exp": ("matrix_exp()",),
     "quantile": ("quantile()",),
     "nanquantile": ("nanquantile()",),
     "repeat_interleave": ("repeating by a tensor's numbers", "now gives shape"),
@@ -39,7 +41,7 @@ REFUSED = {
 
 
 #: Cases that start a generator of their own in each call, where a replay goes on with the recorded one.
-DRAWN = {f"dropout{d}d-0" for d in (1, 2, 3)}
+DRAWN = {f"dropout{d}d-0" for d in (1, 2, 3)} | {"gumbel_softmax-0", "feature_alpha_dropout-2"}
 #: Cases of an operator: two, of which each compiles its kernels; in the profile deep all.
 _FEW = 2 if settings.default.max_examples < 1000 else len(CASES)
 _NUMBER = {c.name: sum(d.op == c.op for d in CASES[: i + 1]) for i, c in enumerate(CASES)}

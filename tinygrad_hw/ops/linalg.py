@@ -750,7 +750,7 @@ def linalg_vander(x, *, N=None):
     """The powers 0, …, N − 1 of each element in a new last dimension (see vander)."""
     if not x.shape and N is None:
         raise ShapeError("vander: expected at least 1 dimension without N, got a 0-d tensor")
-    return powers(x, "vander", N)
+    return powers(x if x.shape else reshape(x, (1,)), "vander", N)
 
 
 cross, diagonal, vander = linalg_cross, linalg_diagonal, linalg_vander

@@ -17,7 +17,7 @@ from .activation import relu
 from .convolution import for_dims, per_dim
 from .core import composite, primitive
 from .index import _in_range, _index_put, _int_index, _put, array_of
-from .pointwise import abs, mul, pow, sign
+from .pointwise import abs, lt, mul, neg, pow, where
 from .reduce import require_float
 from .shape import _reshape
 
@@ -223,11 +223,13 @@ avg_pool2d, avg_pool3d = for_dims("avg_pool", _avg_pools, (2, 3))
 def _lp(name, dims, input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(Σ xᵖ)^(1/p) over each window of (n, channels, {places}), p = norm_type; NaN where the sum is below 0.
 
-    Derivation: that of its parts, NaN where the sum is 0.
+    Derivation: that of its parts, 0 where the sum is 0.
     """
     means = _avg(name, dims, pow(input, norm_type), kernel_size, stride, 0, ceil_mode, True, None)
+    size = relu(abs(means))  # whose slope at 0 is 0
+    size = where(lt(means, 0), neg(size), size)
     total = mul(
-        mul(sign(means), relu(abs(means))),
+        size,
         math.prod(per_dim(name, "kernel_size", kernel_size, dims, 1)),
     )
     return pow(total, 1.0 / norm_type)
