@@ -393,10 +393,7 @@ class Elementwise(Primitive):
 
 
 def elementwise(
-    operands: int = 1,
-    numpy: Callable | None = None,
-    kind: str = "same",
-    loops: bool | None = None,
+    operands: int = 1, numpy: Callable | None = None, kind: str = "same", loops: bool | None = None
 ) -> Callable[[Any], Elementwise]:
     """Register a scalar rule as an elementwise operator (see :class:`Elementwise`)."""
 

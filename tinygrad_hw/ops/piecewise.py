@@ -205,11 +205,7 @@ def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, generator: Generator 
         return leaky_relu(input, (lower + upper) / 2)
     require_float("rrelu", input)
     slope = draw(generator, "random", tuple(input.shape), input.dtype)
-    return where(
-        gt(input, 0),
-        input,
-        mul(input, add(mul(slope, upper - lower), lower)),
-    )
+    return where(gt(input, 0), input, mul(input, add(mul(slope, upper - lower), lower)))
 
 
 @composite

@@ -228,10 +228,7 @@ def _lp(name, dims, input, norm_type, kernel_size, stride=None, ceil_mode=False)
     means = _avg(name, dims, pow(input, norm_type), kernel_size, stride, 0, ceil_mode, True, None)
     size = relu(abs(means))  # whose slope at 0 is 0
     size = where(lt(means, 0), neg(size), size)
-    total = mul(
-        size,
-        math.prod(per_dim(name, "kernel_size", kernel_size, dims, 1)),
-    )
+    total = mul(size, math.prod(per_dim(name, "kernel_size", kernel_size, dims, 1)))
     return pow(total, 1.0 / norm_type)
 
 
