@@ -257,16 +257,16 @@ for _upper in False, True:
 case("cholesky_inverse", well(2, 2, 2), call=lambda f, a: f(half(False)(a)))
 case(
     "tensorsolve",
-    lambda rng: well(6, 6)(rng).reshape(2, 3, 6),
+    lambda rng: spread(6, 6)(rng).reshape(2, 3, 6),
     real(2, 3),
     oracle=np.linalg.tensorsolve,
 )
-case("tensorsolve", lambda rng: well(6, 6)(rng).reshape(2, 3, 6).transpose(2, 0, 1), real(2, 3), dims=(0,),
+case("tensorsolve", lambda rng: spread(6, 6)(rng).reshape(2, 3, 6).transpose(2, 0, 1), real(2, 3), dims=(0,),
      oracle=lambda a, b: np.linalg.tensorsolve(a, b, (0,)))  # fmt: skip
-case("tensorinv", lambda rng: well(6, 6)(rng).reshape(2, 3, 3, 2), oracle=np.linalg.tensorinv)
+case("tensorinv", lambda rng: spread(6, 6)(rng).reshape(2, 3, 3, 2), oracle=np.linalg.tensorinv)
 case(
     "tensorinv",
-    lambda rng: well(6, 6)(rng).reshape(6, 3, 2),
+    lambda rng: spread(6, 6)(rng).reshape(6, 3, 2),
     ind=1,
     oracle=lambda a: np.linalg.tensorinv(a, 1),
 )
