@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..kernels.jit import kernel
 from ..random import Generator, default_generator
+
+#: Images distorted at a time: few enough for their positions to stay in the processor's cache.
+_CHUNK = 128
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,17 @@ class Distortion:
     def __call__(self, images: np.ndarray, generator: Generator = default_generator) -> np.ndarray:
         """Distorted copies of images (n, height, width) of ink 1 on paper 0; what comes in from outside is paper."""
         rng = generator.numpy
-        n, height, width = images.shape
         images = np.asarray(images, np.float32)
+        out = np.empty_like(images)
+        for start in range(0, len(images), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            out[rows] = self._distorted(images[rows], rng)
+        return out
+
+    def _distorted(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        n, height, width = images.shape
         if self.stroke:
-            images = _stroked(images, rng.uniform(-self.stroke, self.stroke, (n,)))
+            images = _stroked(images, rng.uniform(-self.stroke, self.stroke, n))
         turn = np.radians(rng.uniform(-self.rotate, self.rotate, n))
         slant = rng.uniform(-self.shear, self.shear, n)
         size = np.exp(rng.uniform(-self.scale, self.scale, n))
@@ -56,7 +67,7 @@ class Distortion:
         columns += shift[1, :, None, None].astype(np.float32)
         if self.elastic:
             for positions in (rows, columns):
-                positions += self.elastic * _smooth_field(rng, n, height, width)
+                positions += np.float32(self.elastic) * _smooth_field(rng, n, height, width)
         return sampled(images, rows, columns)
 
 
@@ -80,9 +91,9 @@ def _plus(images: np.ndarray, of: np.ufunc, edge: float) -> np.ndarray:
 
 def _smooth_field(rng: np.random.Generator, n: int, height: int, width: int) -> np.ndarray:
     """Random fields of standard deviation near 1 that bend over about a quarter of the image."""
-    coarse = rng.standard_normal((n, 6, 6), np.float32)
-    down, across = (_spline(size, 6) for size in (height, width))
-    return down @ coarse @ across.T
+    coarse = rng.standard_normal((n, 6 * 6), np.float32)
+    spread = np.kron(_spline(height, 6), _spline(width, 6)).T
+    return (coarse @ spread).reshape(n, height, width)
 
 
 def _spline(size: int, knots: int) -> np.ndarray:
@@ -97,15 +108,23 @@ def sampled(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.nda
     n, height, width = images.shape
     padded = np.zeros((n, height + 3, width + 3), np.float32)  # one before, two behind
     padded[:, 1:-2, 1:-2] = images
-    rows = np.clip(rows + 1, 0, height + 1)
-    columns = np.clip(columns + 1, 0, width + 1)
-    top, left = rows.astype(np.int32), columns.astype(np.int32)
-    # An int32 would make the difference float64.
-    down, across = rows - top.astype(np.float32), columns - left.astype(np.float32)
-    start = top * (width + 3) + left
-    start += (np.arange(n, dtype=np.int32) * ((height + 3) * (width + 3)))[:, None, None]
-    flat = padded.reshape(-1)
-    upper = flat[start] * (1 - across) + flat[start + 1] * across
-    start += width + 3
-    lower = flat[start] * (1 - across) + flat[start + 1] * across
-    return upper * (1 - down) + lower * down
+    out = np.empty_like(rows)
+    _sample(out, padded, np.clip(rows + 1, 0, height + 1), np.clip(columns + 1, 0, width + 1))
+    return out
+
+
+@kernel
+def _sample(out, images, rows, columns):
+    """out[k] = images[k] between its four pixels around (rows[k], columns[k])."""
+    n, height, width = out.shape
+    for k in range(n):
+        for i in range(height):
+            for j in range(width):
+                y, x = rows[k, i, j], columns[k, i, j]
+                top, left = int(y), int(x)
+                down, across = y - np.float32(top), x - np.float32(left)
+                upper = images[k, top, left]
+                upper += across * (images[k, top, left + 1] - upper)
+                lower = images[k, top + 1, left]
+                lower += across * (images[k, top + 1, left + 1] - lower)
+                out[k, i, j] = upper + down * (lower - upper)
