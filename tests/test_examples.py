@@ -16,6 +16,13 @@ QUICK = {
     "five_steps": "compiled differs by",
     "read_page": "THE QUICK BROWN FOX",
     "init": "1 different units of 32",
+    "learning_rates": "lr 0.002: accuracy on new fonts",
+    "weights": "after  training: standard deviation",
+    "confusion": "mixed: ",
+    "batch_size": "in proportion: batches of 256, lr 0.32",
+    "autoencoder": "32 numbers: 0.00",
+    "char_rnn": "step 300: 0.",
+    "transformer": "3 1 4 1 5 9 2 6 sorted: 1 1 2 3 4 5 6 9",
 }
 
 
