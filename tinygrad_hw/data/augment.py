@@ -43,7 +43,7 @@ class Distortion:
     def _distorted(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         n, height, width = images.shape
         if self.stroke:
-            images = _stroked(images, rng.uniform(-self.stroke, self.stroke, n))
+            images = _stroked(images, rng.uniform(-self.stroke, self.stroke, (n,)))
         turn = np.radians(rng.uniform(-self.rotate, self.rotate, n))
         slant = rng.uniform(-self.shear, self.shear, n)
         size = np.exp(rng.uniform(-self.scale, self.scale, n))

@@ -60,6 +60,8 @@ def run(lab: Lab) -> None:
             band(ax, np.arange(1, epochs + 1), [r["train_loss"] for r in runs], label, i)
             lab.number(f"{rule}, batch {size}: test accuracy", np.mean([r["test"] for r in runs]))
         ax.set(xlabel="epoch", ylabel="training loss (cross-entropy)", yscale="log")
+        for axis_format in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+            axis_format("{x:g}")
         ax.set_title(rule, fontsize=10)
         ax.legend()
     low = min(ax.get_ylim()[0] for ax in axes.flat)

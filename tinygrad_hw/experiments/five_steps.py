@@ -153,7 +153,7 @@ def run(lab: Lab) -> None:
             how: losses(case, how, steps, lab.seed) for how in ("by hand", "autograd", "compiled")
         }
         for i, (how, values) in enumerate(runs.items()):
-            ax.plot(values, color=COLORS[i], lw=6 - 2.2 * i, label=how)
+            ax.plot(values, ("-", "--", ":")[i], color=COLORS[i], lw=6 - 2 * i, label=how)
         worst = max(float(np.abs(v - runs["by hand"]).max()) for v in runs.values())
         lab.number(f"{case}: largest difference of losses in {steps} steps", worst)
         ax.set(xlabel="step", ylabel="loss")

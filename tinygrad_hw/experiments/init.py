@@ -99,8 +99,8 @@ def run(lab: Lab) -> None:
         x = np.arange(1, epochs + 1)
         loss = np.array([r["train_loss"] for r in runs])
         # A start with weights too large has a loss in the thousands at first.
-        band(axes[1, 0], x, np.clip(loss, 0, 4), how, i)
-        band(axes[1, 1], x, [100 * r["valid_accuracy"] for r in runs], how, i)
+        band(axes[1, 0], x, np.clip(loss, 0, 4), how, i, varied=True)
+        band(axes[1, 1], x, [100 * r["valid_accuracy"] for r in runs], how, i, varied=True)
         lab.number(f"{how}: test accuracy", np.mean([r["test"] for r in runs]))
         lab.number(
             f"{how}: different units in the first layer, of 100", [r["distinct"] for r in runs]
@@ -109,7 +109,7 @@ def run(lab: Lab) -> None:
     axes[0, 1].set(xlabel="layer", ylabel="variance of the loss's gradient by them")
     axes[1, 0].set(xlabel="epoch", ylabel="training loss (cut off at 4)")
     axes[1, 1].set(xlabel="epoch", ylabel="test accuracy (%)")
-    for ax in axes.flat[:3]:
+    for ax in axes[:, 0]:
         ax.legend(fontsize=8)
     lab.note(
         "A network of zeros sums to zero in every layer, and with ReLU no weight but the last bias ever gets a "

@@ -319,11 +319,16 @@ def seeds_text(seeds: Sequence[int]) -> str:
     return f"seeds {seeds[0]} to {seeds[-1]} (mean, extremes)"
 
 
-def band(ax: Any, x: Any, runs: Any, label: str, i: int, dashed: bool = False) -> None:
-    """The mean over runs (runs, points) as a line, their smallest to largest as a band; color and dashes by ``i``."""
+def band(
+    ax: Any, x: Any, runs: Any, label: str, i: int, dashed: bool = False, varied: bool = False
+) -> None:
+    """The mean over runs (runs, points) as a line, their smallest to largest as a band; the color by ``i``.
+
+    ``varied`` gives each ``i`` its own dashes too, for lines that lie on each other.
+    """
     runs = np.atleast_2d(np.asarray(runs, float))
     color = COLORS[i % len(COLORS)]
-    style: Any = "--" if dashed else "-"
-    ax.plot(x, runs.mean(axis=0), style, color=color, label=label, lw=1.6)
+    style: Any = "--" if dashed else DASHES[i % len(DASHES)] if varied else "-"
+    ax.plot(x, runs.mean(axis=0), linestyle=style, color=color, label=label, lw=1.6)
     if len(runs) > 1:
         ax.fill_between(x, runs.min(axis=0), runs.max(axis=0), color=color, alpha=0.18, lw=0)

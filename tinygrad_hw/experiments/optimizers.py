@@ -64,9 +64,9 @@ def run(lab: Lab) -> None:
     x = np.arange(1, epochs + 1)
     for i, name in enumerate(OPTIMIZERS):
         runs = [results[f"{name}, seed {seed}"] for seed in seeds]
-        band(axes[0, 0], x, [r["train_loss"] for r in runs], name, i)
-        band(axes[0, 1], x, [100 * r["train_accuracy"] for r in runs], name, i)
-        band(axes[0, 2], x, [100 * r["valid_accuracy"] for r in runs], name, i)
+        band(axes[0, 0], x, [r["train_loss"] for r in runs], name, i, varied=True)
+        band(axes[0, 1], x, [100 * r["train_accuracy"] for r in runs], name, i, varied=True)
+        band(axes[0, 2], x, [100 * r["valid_accuracy"] for r in runs], name, i, varied=True)
         last = [r["valid_accuracy"][-1] for r in runs]
         lab.number(f"{name}: validation accuracy, mean and each", [np.mean(last), last])
     for ax, label in zip(
