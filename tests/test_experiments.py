@@ -11,7 +11,15 @@ import pytest
 
 from tinygrad_hw import cli, experiments
 from tinygrad_hw.errors import DataError
-from tinygrad_hw.experiments import batch_size, collapse, five_steps, lab, mnist_mlp, softmax
+from tinygrad_hw.experiments import (
+    accuracy,
+    batch_size,
+    collapse,
+    five_steps,
+    lab,
+    mnist_mlp,
+    softmax,
+)
 from tinygrad_hw.experiments.lab import Lab
 from tinygrad_hw.random import manual_seed
 
@@ -154,6 +162,23 @@ def test_shifts_move_by_one_pixel_and_bring_in_background():
         assert len(at) == 1
         found[at[0]] += 1
     assert (found > 5).all()
+
+
+def test_machines_bits_are_drawn_anew_and_peoples_turned():
+    manual_seed(0)
+    x = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), (2000, 20))
+    x[1000:] = np.r_[1, 1, 1, -np.ones(17)]
+    y = np.repeat(np.arange(2), 1000)[:, None].astype(np.float32)
+    first, second = (accuracy.drawn(y)(x.copy()) for _ in range(2))
+    assert first.dtype == np.float32
+    assert set(np.unique(first)) == {-1, 1}
+    assert (first[:1000] == second[:1000]).mean() == pytest.approx(0.5, abs=0.02)
+    assert first[:1000].mean() == pytest.approx(0, abs=0.03)
+    ways, counts = np.unique(first[1000:], axis=0, return_counts=True)
+    person = x[-1]
+    expected = np.unique([person, -person, person[::-1], -person[::-1]], axis=0)
+    np.testing.assert_array_equal(ways, expected)
+    assert counts.min() > 200
 
 
 def test_the_collapsed_layer_is_the_network():

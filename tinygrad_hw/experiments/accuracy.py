@@ -138,7 +138,7 @@ def digits(kind: str, seed: int, epochs: int, quick: bool, root: Any) -> dict[st
         # Of MNIST's 60,000 three times 533 batches of 100: 1,599 steps.
         train = train[0][:53_300], train[1][:53_300]
         model = flat(side * side, 200, 100, 10)
-        optimizer: Any = optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+        optimizer: Any = optim.SGD(model.parameters(), lr=0.2, momentum=0.9, nesterov=True)
     elif kind == "200-100":
         model = flat(side * side, 200, 100, 10, dropout=0.1)
         optimizer = optim.SGD(
