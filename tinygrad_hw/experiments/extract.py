@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import data, reader
+from ..data.rendered import TEST_FONTS
 from ..errors import DataError
 from ..reader.rendering import render
 from .lab import COLORS, Lab
@@ -23,6 +24,7 @@ CASES: dict[str, dict[str, Any]] = {
     "turned 15 degrees": {"turn": 15},
     "slanting lines": {"slope": 3},
 }
+FONT = "DejaVuSans"
 
 
 def photographs(lab: Lab) -> dict[Path, list[str]]:
@@ -69,18 +71,28 @@ def run(lab: Lab) -> None:
     model = reader.Classifier.load()
     lab.sources.append("rendered pages")
     axes = lab.axes(len(CASES), 1, 7.5, 2.4)
+    truth = [line.replace(" ", "") for line in TEXT]
     for ax, (case, options) in zip(axes[:, 0], CASES.items(), strict=True):
-        image = render(TEXT, "DejaVuSans", 60, seed=lab.seed, **options)
+        image = render(TEXT, FONT, 60, seed=lab.seed, **options)
         page = reader.read(image, model)
-        result = judged(page, [line.replace(" ", "") for line in TEXT])
+        result = judged(page, truth)
         draw(ax, image, page)
         ax.set_title(f"{case}: {result['wrong in context']} wrong of {result['true']}", fontsize=10)
         lab.number(case, result)
-    lab.figure(axes, "rendered", "Rendered pages, found and read")
-    for path, truth in photographs(lab).items():
+    lab.figure(axes, "rendered", f"Rendered pages ({FONT}), found and read")
+    if not lab.quick:
+        for case, options in CASES.items():
+            shares = {}
+            for name in TEST_FONTS:  # none that the model learned from
+                page = reader.read(render(TEXT, name, 60, seed=lab.seed, **options), model)
+                result = judged(page, truth)
+                shares[name] = result["wrong in context"] / result["true"]
+            mean = np.mean(list(shares.values()))
+            lab.number(f"{case}: share of wrong characters, mean and by font", [mean, shares])
+    for path, lines in photographs(lab).items():
         lab.sources = [path.name]
         page = reader.read(path, model)
-        result = judged(page, truth)
+        result = judged(page, lines)
         lab.number(path.name, result)
         axes = lab.axes(1, 1, 10, 7)
         draw(axes[0, 0], path, page)
