@@ -183,7 +183,7 @@ def sequences(kind: str, seed: int, epochs: int, quick: bool, root: Any) -> dict
 ROWS: dict[str, tuple[Any, str, int, int]] = {
     "characters, 1024-64-36": (characters, "as they are", 60, 4),
     "characters, 1024-64-36, distorted": (characters, "distorted", 1000, 4),
-    "characters, convolutions": (characters, "convolutions", 26, 2),
+    "characters, convolutions": (characters, "convolutions", 40, 2),
     "digits, 200-100, 1,600 steps": (digits, "few steps", 3, 3),
     "digits, 200-100, shifted": (digits, "200-100", 20, 4),
     "digits, convolutions": (digits, "convolutions", 14, 2),
