@@ -12,12 +12,12 @@ import pytest
 from tinygrad_hw import cli, experiments
 from tinygrad_hw.errors import DataError
 from tinygrad_hw.experiments import (
-    accuracy,
     batch_size,
     collapse,
     five_steps,
     lab,
     mnist_mlp,
+    sequences,
     softmax,
 )
 from tinygrad_hw.experiments.lab import Lab
@@ -169,7 +169,7 @@ def test_machines_bits_are_drawn_anew_and_peoples_turned():
     x = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), (2000, 20))
     x[1000:] = np.r_[1, 1, 1, -np.ones(17)]
     y = np.repeat(np.arange(2), 1000)[:, None].astype(np.float32)
-    first, second = (accuracy.drawn(y)(x.copy()) for _ in range(2))
+    first, second = (sequences.drawn(y)(x.copy()) for _ in range(2))
     assert first.dtype == np.float32
     assert set(np.unique(first)) == {-1, 1}
     assert (first[:1000] == second[:1000]).mean() == pytest.approx(0.5, abs=0.02)

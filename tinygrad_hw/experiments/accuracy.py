@@ -14,12 +14,12 @@ from ..data.augment import Distortion
 from ..data.sets import Part
 from ..errors import DataError
 from ..nn import functional
-from ..random import default_generator
 from ..train import predict
 from .cnn36 import merged, network
 from .lab import COLORS, Lab, seeds_text
 from .learning import accuracy, learn, mlp, warm_and_cosine
 from .mnist_mlp import shifted
+from .sequences import Bits, drawn
 
 TITLE = "Accuracies"
 
@@ -39,24 +39,6 @@ def distorted(distortion: Distortion) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x: distortion(x[:, 0])[:, None]
 
 
-def drawn(y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Sequences (n, 20) of ±1 of these classes as they might have been.
-
-    Machines' (class 0) are drawn anew, as they were made: each bit is either with probability 1/2. Of people's, signs
-    and directions are: who typed them cannot be told by either.
-    """
-    machines = np.flatnonzero(y.reshape(-1) == 0)
-
-    def anew(x: np.ndarray) -> np.ndarray:
-        rng = default_generator.numpy
-        x = x * rng.choice(np.array([-1, 1], np.float32), (len(x), 1))
-        x = np.where(rng.random((len(x), 1)) < 0.5, x, x[:, ::-1])
-        x[machines] = 2 * rng.integers(0, 2, (len(machines), x.shape[1])) - np.float32(1)
-        return x
-
-    return anew
-
-
 def flat(
     *widths: int, activation: type[nn.Module] = nn.ReLU, dropout: float = 0.0
 ) -> nn.Sequential:
@@ -67,20 +49,6 @@ def flat(
         if dropout and isinstance(layer, activation):
             layers.append(nn.Dropout(dropout))
     return nn.Sequential(*layers)
-
-
-class Bits(nn.Module):
-    """Convolutions along a sequence (n, 20), averaged over its places: one logit."""
-
-    def __init__(self, channels: int = 32) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv1d(1, channels, 11), nn.ReLU(), nn.Dropout(0.2), nn.Conv1d(channels, channels, 3)
-        )
-        self.last = nn.Linear(channels, 1)
-
-    def forward(self, x: Any) -> Any:
-        return self.last(functional.relu(self.features(x.unsqueeze(1))).mean(2))
 
 
 def characters(kind: str, seed: int, epochs: int, quick: bool, root: Any) -> dict[str, Any]:
