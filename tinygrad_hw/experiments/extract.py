@@ -62,7 +62,7 @@ def draw(ax: Any, image: Any, page: reader.Page) -> None:
         for c in line:
             x, y = np.array([*c.corners, c.corners[0]]).T
             ax.plot(x, y, color=COLORS[0], lw=0.8)
-            ax.text(x.min(), y.min(), c.text, color=COLORS[1], fontsize=7, va="bottom")
+            ax.text(x.min(), y.min(), c.text, color=COLORS[1], fontsize=9, va="bottom")
     ax.set_axis_off()
 
 
