@@ -39,13 +39,6 @@ def distorted(distortion: Distortion) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x: distortion(x[:, 0])[:, None]
 
 
-def averaged(model: nn.Module, x: np.ndarray, copies: int) -> np.ndarray:
-    """Probabilities (n, classes), the mean over images and so many slightly distorted copies of each."""
-    change = distorted(Distortion(1.0, 5.0, 0.12, 0.06, 0.05, 0.35, 0.3))
-    views = [x, *(change(x) for _ in range(copies))]
-    return np.mean([functional.softmax(predict(model, view), 1).numpy() for view in views], axis=0)
-
-
 def flat(
     *widths: int, activation: type[nn.Module] = nn.ReLU, dropout: float = 0.0
 ) -> nn.Sequential:
@@ -88,20 +81,17 @@ def characters(kind: str, seed: int, epochs: int, quick: bool, root: Any) -> dic
     if kind == "convolutions":
         loss = partial(loss, label_smoothing=0.05)
     learn(model, optimizer, train, test, epochs, size, loss, rate=warm_and_cosine, augment=change)
-    copies = 8 if kind == "convolutions" else 0
-    got = averaged(model, test[0], copies).argmax(axis=1)
+    got = predict(model, test[0]).numpy().argmax(axis=1)
     result = {
         "accuracy": float((got == test[1]).mean()),
         "merged": float((merged(got) == merged(test[1])).mean()),
     }
-    if copies:
-        result["without copies"] = accuracy(model, test)[1]
     if not quick or root:
         try:
             x, y = images(data.load("nist26", root), "test")
         except DataError:
             return result
-        result["letters"] = float((averaged(model, x, copies).argmax(axis=1) == y).mean())
+        result["letters"] = float((predict(model, x).numpy().argmax(axis=1) == y).mean())
     return result
 
 
