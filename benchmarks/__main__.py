@@ -84,7 +84,7 @@ def effort_of(arguments: argparse.Namespace) -> Effort:
     ]
     if arguments.quick:
         contenders = [name for name in contenders if CONTENDERS[name].ours]
-    rounds, span = (2, 0.005) if arguments.quick else (21, 0.2) if arguments.full else (9, 0.15)
+    rounds, span = (2, 0.005) if arguments.quick else (21, 0.2) if arguments.full else (5, 0.15)
     start = time.perf_counter()
 
     def say(text: str) -> None:

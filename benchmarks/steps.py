@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 MOST = 2000
 
 #: Seconds between two turns, in which the threads of the last one go to sleep.
-PAUSE = 0.4
+PAUSE = 0.3
 
 
 @dataclass
