@@ -23,6 +23,7 @@ import numpy as np
 
 from tinygrad_hw.kernels.gemm import NN, NT, TN, gemm
 from tinygrad_hw.kernels.jit import kernel
+from tinygrad_hw.kernels.threads import set_num_threads
 
 from .harness import Cell, Run, contest, spread, table, times_faster
 from .machine import threads
@@ -119,8 +120,11 @@ class Bench:
     """Products timed in a process of their own, whose threads are set before BLAS is loaded."""
 
     def __init__(self) -> None:
+        count = threads()
+        if count is not None:
+            set_num_threads(count)
         # The thread's own time where it is the only one at work; the machine may have other duties.
-        self.now = time.thread_time if threads() == 1 else time.perf_counter
+        self.now = time.thread_time if count == 1 else time.perf_counter
 
     def measure(
         self, m: int, n: int, k: int, layout: str, dtype: str, rounds: int, span: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,8 @@ def bars(ax: Any, found: list[dict[str, Any]]) -> None:
             limit = row["times"]["products"]["median"] * 1e6
             ax.hlines(limit, j - 0.46, j + 0.46, "black", lw=1.3, label=label)
     ax.set_yscale("log")
-    ax.set_xticks(
-        range(len(found)), [f"{r['network']}\n{r['describe']}" for r in found], fontsize=7
-    )
+    labels = [f"{row['network']}\n{textwrap.fill(row['describe'], 26)}" for row in found]
+    ax.set_xticks(range(len(found)), labels, fontsize=7)
     ax.set_ylabel("µs a training step")
     ax.legend(fontsize=7, ncols=2, frameon=False)
 
