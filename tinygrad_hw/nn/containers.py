@@ -144,7 +144,53 @@ class ModuleList(_Row):
         ]
 
 
-class ModuleDict(Module):
+class _Named(Module):
+    """What a dict of modules or parameters does; ``_held`` are its keys, in order of insertion."""
+
+    _held: dict[str, None]
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._held:
+            raise KeyError(key)
+        return self.__dict__[key]
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._held))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._held
+
+    def __delitem__(self, key: str) -> None:
+        delattr(self, key)
+
+    def clear(self) -> None:
+        """Remove all of them."""
+        for key in self:
+            del self[key]
+
+    def pop(self, key: str) -> Any:
+        """Remove what ``key`` stands for, and return it."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def keys(self) -> list[str]:
+        """The keys, in order of insertion."""
+        return list(self)
+
+    def values(self) -> list[Any]:
+        """What the keys stand for, in order of insertion."""
+        return [self[key] for key in self]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """(key, value), in order of insertion."""
+        return [(key, self[key]) for key in self]
+
+
+class ModuleDict(_Named):
     """A dict of modules whose parameters count as its own; it has no ``forward``."""
 
     def __init__(self, modules: Any = None) -> None:
@@ -152,48 +198,12 @@ class ModuleDict(Module):
         if modules is not None:
             self.update(modules)
 
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._module_names:
-            raise KeyError(key)
-        return self.__dict__[key]
+    @property
+    def _held(self) -> dict[str, None]:  # type: ignore[override]
+        return self._module_names
 
     def __setitem__(self, key: str, module: Module) -> None:
         self.add_module(key, module)
-
-    def __delitem__(self, key: str) -> None:
-        delattr(self, key)
-
-    def __len__(self) -> int:
-        return len(self._module_names)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._module_names))
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._module_names
-
-    def clear(self) -> None:
-        """Remove all modules."""
-        for key in self:
-            del self[key]
-
-    def pop(self, key: str) -> Module:
-        """Remove the module ``key`` and return it."""
-        module = self[key]
-        del self[key]
-        return module
-
-    def keys(self) -> list[str]:
-        """The keys, in order of insertion."""
-        return list(self)
-
-    def values(self) -> list[Any]:
-        """The modules, in order of insertion."""
-        return [self[key] for key in self]
-
-    def items(self) -> list[tuple[str, Any]]:
-        """(key, module), in order of insertion."""
-        return [(key, self[key]) for key in self]
 
     def update(self, modules: Any) -> None:
         """Add or replace modules, from a dict or pairs."""
@@ -246,63 +256,26 @@ class ParameterList(Module):
         return self.extend(values)
 
 
-class ParameterDict(Module):
+class ParameterDict(_Named):
     """A dict of Parameters (Tensors given to it become such); it has no ``forward``."""
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()
-        self._keys: dict[str, None] = {}
+        self._held = {}
         if parameters is not None:
             self.update(parameters)
 
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._keys:
-            raise KeyError(key)
-        return self.__dict__[key]
-
     def __setitem__(self, key: str, value: Any) -> None:
         setattr(self, key, _parameter(value))
-        self._keys[key] = None
+        self._held[key] = None
 
     def __delitem__(self, key: str) -> None:
-        del self._keys[key]
-        delattr(self, key)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._keys))
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._keys
-
-    def clear(self) -> None:
-        """Remove all parameters."""
-        for key in self:
-            del self[key]
-
-    def pop(self, key: str) -> Any:
-        """Remove the parameter ``key`` and return it."""
-        value = self[key]
-        del self[key]
-        return value
+        del self._held[key]
+        super().__delitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
         """The parameter ``key``, or ``default``."""
-        return self.__dict__[key] if key in self._keys else default
-
-    def keys(self) -> list[str]:
-        """The keys, in order of insertion."""
-        return list(self)
-
-    def values(self) -> list[Any]:
-        """The parameters, in order of insertion."""
-        return [self[key] for key in self]
-
-    def items(self) -> list[tuple[str, Any]]:
-        """(key, parameter), in order of insertion."""
-        return [(key, self[key]) for key in self]
+        return self.__dict__[key] if key in self._held else default
 
     def update(self, parameters: Any) -> None:
         """Add or replace parameters, from a dict or pairs."""
