@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import tracemalloc
 
 import numpy as np
@@ -11,16 +10,10 @@ import pytest
 import tinygrad_hw as tg
 from tinygrad_hw import nn, optim
 from tinygrad_hw.experiments import char_rnn, cnn36, transformer
+from tinygrad_hw.experiments.learning import mlp
 
 F = nn.functional
 STEPS, BATCH = 200, 6
-
-
-def layers(*widths: int, activation=nn.ReLU) -> nn.Sequential:
-    made: list = []
-    for n, m in itertools.pairwise(widths):
-        made += [nn.Linear(n, m), activation()]
-    return nn.Sequential(*made[:-1])
 
 
 def stage(n: int, m: int) -> list:
@@ -31,7 +24,7 @@ def small_lenet() -> nn.Sequential:
     return nn.Sequential(
         *[nn.Conv2d(1, 3, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)],
         *[nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2)],
-        *[nn.Flatten(), *layers(16, 12, 5)],
+        *[nn.Flatten(), *mlp(16, 12, 5)],
     )
 
 
@@ -58,13 +51,13 @@ MODELS = {
         lambda: nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 1), nn.Sigmoid()),
         lambda p: optim.SGD(p, lr=0.5), F.binary_cross_entropy, floats(5), bits(1),
     ),
-    "characters": (lambda: layers(20, 9, 6, activation=nn.Sigmoid), sgd, F.cross_entropy, floats(20), labels(6)),
-    "mnist_mlp": (lambda: layers(30, 14, 9, 5), sgd, F.cross_entropy, floats(30), labels(5)),
+    "characters": (lambda: mlp(20, 9, 6, activation=nn.Sigmoid), sgd, F.cross_entropy, floats(20), labels(6)),
+    "mnist_mlp": (lambda: mlp(30, 14, 9, 5), sgd, F.cross_entropy, floats(30), labels(5)),
     "optimizers": (
-        lambda: layers(20, 20, 2), lambda p: optim.RMSprop(p, lr=1e-3), F.cross_entropy, floats(20), labels(2),
+        lambda: mlp(20, 20, 2), lambda p: optim.RMSprop(p, lr=1e-3), F.cross_entropy, floats(20), labels(2),
     ),
     "autoencoder": (
-        lambda: nn.Sequential(layers(12, 8, 3, 8, 12), nn.Sigmoid()), lambda p: optim.Adam(p, lr=3e-3), F.mse_loss,
+        lambda: nn.Sequential(mlp(12, 8, 3, 8, 12), nn.Sigmoid()), lambda p: optim.Adam(p, lr=3e-3), F.mse_loss,
         floats(12), bits(12),
     ),
     "lenet": (small_lenet, sgd, F.cross_entropy, floats(1, 12, 12), labels(5)),
@@ -124,7 +117,7 @@ def test_two_hundred_steps(name, dtype, tolerance):
 
 @pytest.mark.parametrize(
     ("build", "shape"),
-    [(lambda: layers(784, 200, 100, 10), (100, 784)), (lambda: cnn36.network(10, 8), (16, 1, 32, 32))],
+    [(lambda: mlp(784, 200, 100, 10), (100, 784)), (lambda: cnn36.network(10, 8), (16, 1, 32, 32))],
 )  # fmt: skip
 def test_the_plan_takes_the_memory_of_plain_steps(build, shape):
     """Within a hundredth: gradients have places of their own throughout, where plain steps make the last one late."""

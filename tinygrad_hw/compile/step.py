@@ -126,9 +126,8 @@ class _Recorded:
                 ids[i] = id(a._array)
             if not fits(control):
                 return MISSED
-            for tensor, grad, array in entry:
-                if tensor._grad is not grad or (grad is not None and grad._array is not array):
-                    return MISSED
+            if entry and not self._finds():
+                return MISSED
             for host in hosts:
                 host(program)
             stopped = replay()
@@ -149,6 +148,10 @@ class _Recorded:
             if not all(t._array is a and t._requires_grad == r for t, a, r in self.tensors):
                 return False
             self.seen = recording.changes
+        return self._finds()
+
+    def _finds(self) -> bool:
+        """Whether the gradients that the step looks at when it begins are those that were recorded."""
         for t, grad, array in self.entry:
             if t._grad is not grad or (grad is not None and grad._array is not array):
                 return False
