@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, graph, hooks, names, numpy_functions, ops, printing
+from . import dtypes, graph, hooks, names, numpy_functions, ops, passes, printing
 from .errors import DTypeError, GraphError, ShapeError
 from .graph import Node, run_backward
 from .kernels import recording
@@ -668,6 +668,15 @@ def backward(
     """``Tensor.backward`` of several tensors in one pass."""
     roots = _cotangents("backward", tensors, gradients, _reviver(create_graph) is not None)
     keep = create_graph if retain_graph is None else retain_graph
+    if (
+        len(roots) == 1
+        and not create_graph
+        and recording.current is None
+        and not hooks.leaves
+        and graph.anomaly.check is None
+        and passes.run(*roots[0], keep)
+    ):
+        return
     before, graph.mode.enabled = graph.mode.enabled, create_graph
     try:
         run_backward(roots, retain_graph=keep, revive=_reviver(create_graph))

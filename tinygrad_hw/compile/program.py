@@ -181,6 +181,10 @@ class Program:
         #: Whether the whole step is native, so that many can be run at once.
         self.native = self.parts == [(0, whole)] and not self.first_calls
 
+    def let_go(self) -> None:
+        """Keep no array that the step was recorded with: it is replayed on others, and not looked at."""
+        self.inputs, self.launches = [], []
+
     def set_numbers(self, launches: list[Launch], numbers: tuple) -> None:
         """Give ``launches``, which are alike, other numbers (their arguments after the arrays)."""
         dtype = launches[0].args[0].dtype.type

@@ -202,10 +202,11 @@ def _content(code: CodeType, names: dict) -> list:
     return parts
 
 
-#: Elements of a kernel's first two arrays, and arithmetic where it is known, from which a call is shared by threads:
-#: some 400 µs. A worker that has been woken looks for more work for a millisecond, which slows Python beside it.
-SHARED_FROM = 700_000
-SHARED_WORK = 40_000_000
+#: Elements of a kernel's first two arrays, or arithmetic where it is known, from which a call is shared by threads.
+#: To wake a worker takes some 300 µs, and it then looks for more work for a millisecond, which slows Python beside it.
+SHARED_ASLEEP = 700_000, 40_000_000
+#: The same while the workers look for work anyway.
+SHARED_AWAKE = 80_000, 10_000_000
 
 
 class Kernel:
@@ -244,7 +245,7 @@ class Kernel:
         if compiled is None:
             return self._first_call(args)
         try:
-            if self.split is not None and args[0].size + args[1].size >= SHARED_FROM:
+            if self.split is not None and args[0].size + args[1].size >= SHARED_AWAKE[0]:
                 parts = self._parts(args)
                 if parts is not None and self._share_out(parts):
                     return None
@@ -255,7 +256,13 @@ class Kernel:
     def _parts(self, args: tuple) -> list[tuple] | None:
         """The parts that threads do at the same time, if that pays."""
         count = threads.get_num_threads()
-        if count == 1 or (self.work is not None and self.work(args) < SHARED_WORK):
+        if count == 1:
+            return None
+        size, work = SHARED_AWAKE if threads.pool.awake else SHARED_ASLEEP
+        pays = (
+            args[0].size + args[1].size >= size if self.work is None else self.work(args) >= work
+        )
+        if not pays:
             return None
         return self.split(args, count)  # type: ignore[misc]
 

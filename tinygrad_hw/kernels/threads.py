@@ -144,6 +144,11 @@ class Pool:
         self.sleeping: list[threading.Lock] = []
         self.workers = 0
 
+    @property
+    def awake(self) -> bool:
+        """Whether there are workers and all of them look for work."""
+        return self.workers > 0 and not self.sleeping
+
     def lend(self, serve: Callable[[int, int], None]) -> int:
         """The pool's address to a thread that will ``busy.release()`` it, its workers about; 0 if it cannot have it."""
         count = get_num_threads()

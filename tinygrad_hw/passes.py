@@ -1,0 +1,238 @@
+"""Backward passes that come again, as native programs.
+
+Training makes the same graph at every step: the same operators on other numbers. A backward pass whose graph has been
+met ``SEEN`` times is recorded as ``compile`` records a step, by the same rules on stand-ins for what the graph has
+saved, and done natively from then on. What a pass depends on beside the saved arrays is its key; their shapes, types
+and order in memory are looked at before each replay, and whatever differs takes the ordinary way.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from array import array as words
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from . import graph
+from .graph import Node
+from .kernels import recording
+from .kernels.recording import Recorder, root_of
+from .kernels.threads import get_num_threads
+
+#: How often a graph is met before its pass is recorded: to record takes as long as some hundred operators.
+SEEN = 20
+#: Graphs that are remembered, and bytes of memory that passes keep for themselves; the oldest go first.
+KNOWN, KEPT = 64, 1 << 28
+#: Nodes of a graph, and bytes that it has saved, above which its pass is not recorded.
+NODES, BYTES = 1000, 1 << 28
+_NEVER = -1
+
+_counts: dict[tuple, int] = {}
+_passes: dict[tuple, Pass] = {}
+
+
+class Pass:
+    """A recorded pass: ``arrays`` (what the graph has saved, then the cotangent) to gradients of ``leaves``.
+
+    ``outputs`` are (number of the leaf, shape, dtype) of each gradient. ``once``: no leaf is used twice, so that sums
+    with gradients that are there already do not depend on the order of its parts.
+    """
+
+    def __init__(self, program: Any, outputs: list[tuple], once: bool) -> None:
+        self.program = program
+        self.outputs = outputs
+        self.once = once
+        self.lock = threading.Lock()
+
+    def run(self, ids: list[int], leaves: list[Any]) -> bool:
+        """Add to the leaves' gradients; False, and nothing done, where something is unlike the recording."""
+        program, once, found = self.program, self.once, []
+        for i, shape, dtype in self.outputs:
+            leaf = leaves[i]
+            array = leaf._array
+            if array.shape != shape or array.dtype is not dtype:
+                return False
+            if not (once or leaf._grad is None):
+                return False
+            gradient = np.empty(shape, dtype)
+            ids.append(id(gradient))
+            found.append((leaf, gradient))
+        if not self.lock.acquire(False):  # another thread is at it
+            return False
+        try:
+            program.ids[:] = words("q", ids)
+            if not program.fits(program.control) or program.replay() >= 0:
+                return False
+        finally:
+            self.lock.release()
+        for leaf, gradient in found:
+            if leaf._grad is None:
+                leaf._grad = leaf._wrap(gradient)
+            else:
+                leaf._accumulate(gradient, False)
+        return True
+
+
+def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
+    """The pass from ``root``, if it can be replayed; else False, and nothing has been done."""
+    if root.__class__ is not Node:
+        return False
+    first = root.sequence
+    nodes, leaves, ids = [root], [], []
+    key: list[Any] = [get_num_threads()]
+    place: dict[Any, int] = {root: 0}
+    for node in nodes:
+        saved = node.saved
+        if saved is None or node.watchers or node.__class__ is not Node:
+            return False
+        # Cotangents are added in the order in which nodes were made.
+        key += node.op, node.attrs, node.shape, node.dtype.num, first - node.sequence
+        for edge in node.edges:
+            if edge is not None and edge not in place:
+                place[edge] = len(place)
+                if isinstance(edge, Node):
+                    nodes.append(edge)
+                else:
+                    leaves.append(edge)
+            key.append(edge if edge is None else place[edge])
+        for entry in saved:
+            if entry.__class__ is tuple:
+                if entry[1][0] != entry[2]:
+                    return False
+                ids.append(id(entry[0]))
+            elif entry.__class__ is np.ndarray:
+                ids.append(id(entry))
+            elif isinstance(entry, int | float):  # behind so many arrays; and 0.0 is not -0.0
+                key.append((len(ids), repr(entry)))
+            elif entry is not None:
+                return False
+        entry = node.saved_out
+        if entry is not None:
+            if entry[1][0] != entry[2]:
+                return False
+            ids.append(id(entry[0]))
+        if len(nodes) > NODES:
+            return False
+    ids.append(id(cotangent))
+    whole = tuple(key)
+    try:
+        found = _passes.get(whole)
+    except TypeError:  # an attribute that is no key
+        return False
+    if found is None:
+        _meet(whole, nodes, leaves, cotangent)
+        return False
+    if not found.run(ids, leaves):
+        return False
+    if not retain_graph:
+        for node in nodes:
+            if node.saved or node.saved_out is not None:
+                node.saved = None
+                node.saved_out = None
+    return True
+
+
+def _meet(key: tuple, nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> None:
+    """Count a graph, and record its pass when it has come often enough."""
+    met = _counts.pop(key, 0)
+    if met != _NEVER:
+        met += 1
+    _counts[key] = met
+    if len(_counts) > KNOWN:
+        del _counts[next(iter(_counts))]
+    if met < SEEN:
+        return
+    _counts[key] = _NEVER
+    found = _record(nodes, leaves, cotangent)
+    if found is None:
+        return
+    _passes[key] = found
+    while len(_passes) > KNOWN or sum(p.program.block_bytes for p in _passes.values()) > KEPT:
+        oldest = next(iter(_passes))
+        del _passes[oldest]
+
+
+def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass | None:
+    """The pass through ``nodes``, done once more on a copy of the graph; None where it is not native."""
+    from .compile.program import Program
+    from .tensor import Tensor, _revive
+
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        return None
+    inputs: list[np.ndarray] = []
+
+    def stand_in(entry: Any) -> Any:
+        saved = entry.__class__ is tuple
+        if not saved and entry.__class__ is not np.ndarray:
+            return entry
+        inputs.append(np.array(entry[0] if saved else entry, order="C"))
+        return (inputs[-1], [0, ""], 0, None) if saved else inputs[-1]
+
+    kept = [
+        ([stand_in(entry) for entry in node.saved or ()], stand_in(node.saved_out))
+        for node in nodes
+    ]
+    inputs.append(np.array(cotangent, order="C"))
+    if sum(a.nbytes for a in inputs) > BYTES:
+        return None
+    copies: dict[Any, Any] = {leaf: Tensor._wrap(leaf._array) for leaf in leaves}
+    for node, (saved, saved_out) in sorted(
+        zip(nodes, kept, strict=True), key=lambda pair: pair[0].sequence
+    ):
+        edges = [None if edge is None else copies[edge] for edge in node.edges]
+        copy = Node(node.op, node.attrs, node.rules, edges, node.shape, node.dtype)
+        copy.saved, copy.saved_out = saved, saved_out
+        copies[node] = copy
+    uses = Counter(id(edge) for node in nodes for edge in node.edges)
+    recorder = Recorder(fullgraph=True)
+    for a in inputs:
+        recorder.know(a)
+    captured: dict[Any, Any] = {copies[leaf]: None for leaf in leaves}
+    try:
+        with recording.recording(recorder), graph.no_grad():
+            graph.run_backward(
+                [(copies[nodes[0]], Tensor._wrap(inputs[-1]))],
+                retain_graph=False,
+                captured=captured,
+                revive=_revive,
+            )
+            gradients = _own(recorder, captured.values())
+        if recorder.hosts or recorder.tensors or recorder.undo or not recorder.items:
+            return None
+        outputs = [
+            (i, g.shape, g.dtype) for i, g in enumerate(gradients) if g is not None
+        ]
+        arrays = [g for g in gradients if g is not None]
+        program = Program(recorder, inputs + arrays, arrays, [])
+    except Exception:  # what is wrong shows in the ordinary pass
+        return None
+    if not program.native:
+        return None
+    program.let_go()
+    once = all(uses[id(leaf)] == 1 for leaf in leaves)
+    return Pass(program, outputs, once)
+
+
+def _own(recorder: Recorder, gradients: Any) -> list[np.ndarray | None]:
+    """Each gradient as a whole array that the pass has made and that is no other's."""
+    found: list[np.ndarray | None] = []
+    taken: set[int] = set()
+    for g in gradients:
+        if g is None:
+            found.append(None)
+            continue
+        root = root_of(g._array)
+        if (
+            id(root) not in recorder.made
+            or id(root) in taken
+            or root.size != g._array.size
+            or not g._array.flags.c_contiguous
+        ):
+            g = g.clone()
+            root = root_of(g._array)
+        taken.add(id(root))
+        found.append(g._array)
+    return found
