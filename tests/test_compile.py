@@ -602,6 +602,48 @@ def test_a_sweep_stops_at_what_is_wrong():
         fast.sweep((x, y), np.array([3, 60]), 2)
 
 
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_step_that_stops_is_not_counted(swept):
+    """Neither by Adam nor by a schedule: then it goes on as if the step had not been tried."""
+    x, y = next(batches(1, 60))
+    wrong = y.numpy().copy()
+    wrong[41] = 9
+    wrong = tg.from_numpy(wrong)
+    made = []
+    for _ in range(2):
+        tg.manual_seed(0)
+        model = network()
+        optimizer = optim.Adam(model.parameters(), 0.01)
+        scheduler = optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+
+        plain = training_step(model, optimizer)
+
+        def step(x, y, plain=plain, scheduler=scheduler):
+            loss = plain(x, y)
+            scheduler.step()
+            return loss
+
+        made.append((model, optimizer, scheduler, tg.compile(step)))
+    *_, undisturbed = made[0]
+    for i in range(10):
+        undisturbed(x[4 * i : 4 * i + 4], y[4 * i : 4 * i + 4])
+    *_, fast = made[1]
+    if swept:
+        with pytest.raises(IndexError, match="got 9"):
+            fast.sweep((x, wrong), np.arange(60), 4)
+    else:
+        for i in range(10):
+            fast(x[4 * i : 4 * i + 4], y[4 * i : 4 * i + 4])
+        for _ in range(2):
+            with pytest.raises(IndexError, match="got 9"):
+                fast(x[40:44], wrong[40:44])
+    assert {v["step"] for v in made[1][1].state.values()} == {10}
+    assert made[1][2].last_epoch == made[0][2].last_epoch == 10
+    for *_, compiled in made:
+        compiled(x[44:48], y[44:48])
+    agree(made[1][0], made[0][0], 0.0)
+
+
 def test_a_model_that_cannot_be_compiled_is_trained_all_the_same():
     class Branching(nn.Module):
         def __init__(self):

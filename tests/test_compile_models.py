@@ -100,7 +100,15 @@ def trained(name: str, dtype, compiled: bool) -> tuple[list[float], list[np.ndar
         stats = call.stats()
         assert stats["recordings"] == 1
         assert 0 < stats["block_bytes"] <= stats["temporary_bytes"]
-    return losses, [t.detach().numpy() for t in model.state_dict().values()]
+    return losses, [_settled(key, t.detach().numpy()) for key, t in model.state_dict().items()]
+
+
+def _settled(key: str, values: np.ndarray) -> np.ndarray:
+    """Without the bias of attention's keys: softmax cancels it, and Adam makes steps of what rounding leaves of its
+    gradient."""
+    if key.endswith("in_proj_bias"):
+        values = np.delete(values, slice(len(values) // 3, 2 * len(values) // 3))
+    return values
 
 
 @pytest.mark.parametrize("name", MODELS)

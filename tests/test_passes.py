@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
@@ -10,12 +11,14 @@ from checker import floats, is_float
 from hypothesis import given
 from hypothesis import strategies as st
 from op_cases import Case
+from test_compile_layers import NETWORKS
+from test_compile_layers import trained as layers_trained
 from test_compile_models import MODELS, trained
 from test_compile_ops import SOME
 from test_ops import close, cotangents
 
 import tinygrad_hw as tg
-from tinygrad_hw import nn, optim, passes
+from tinygrad_hw import nn, passes
 from tinygrad_hw.autograd import Function, detect_anomaly
 from tinygrad_hw.errors import GraphError
 
@@ -25,12 +28,7 @@ F = nn.functional
 class Watch:
     """How many passes were replayed."""
 
-    def __init__(self) -> None:
-        self.replayed = 0
-
-    def since(self) -> int:
-        count, self.replayed = self.replayed, 0
-        return count
+    replayed = 0
 
 
 @pytest.fixture
@@ -49,11 +47,6 @@ def watch(monkeypatch):
 
     monkeypatch.setattr(passes, "run", counted)
     return found
-
-
-@pytest.fixture
-def never(monkeypatch):
-    monkeypatch.setattr(passes, "SEEN", 1 << 60)
 
 
 def ordinary(monkeypatch, function):
@@ -83,7 +76,10 @@ def equal(found: list, expected: list) -> None:
 @pytest.mark.parametrize("case", SOME, ids=lambda c: c.name)
 def test_an_operators_pass_is_replayed(case: Case, watch, monkeypatch) -> None:
     def total(values: list):
-        xs = [tg.tensor(x, requires_grad=is_float(x)) if isinstance(x, np.ndarray) else x for x in values]
+        xs = [
+            tg.tensor(x, requires_grad=is_float(x)) if isinstance(x, np.ndarray) else x
+            for x in values
+        ]
         result = case(*xs)
         ys = [y for y in floats(result) if y.requires_grad]
         cs = cotangents(floats(result))
@@ -117,7 +113,248 @@ def test_an_operators_pass_is_replayed(case: Case, watch, monkeypatch) -> None:
 def test_two_hundred_steps_of_a_model(name, dtype, tolerance, watch, monkeypatch):
     losses, state = ordinary(monkeypatch, lambda: trained(name, dtype, False))
     found_losses, found_state = trained(name, dtype, False)
-    assert watch.since() == 199
+    assert watch.replayed == 199
     np.testing.assert_allclose(found_losses, losses, rtol=tolerance)
     for a, b in zip(found_state, state, strict=True):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.abs(b).max())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_other_layers(name, watch, monkeypatch):
+    make, shape = NETWORKS[name]
+
+    def run():
+        return layers_trained(
+            make, lambda y, labels: F.cross_entropy(y[:, :3], labels), shape, False
+        )
+
+    expected, found = ordinary(monkeypatch, run), run()
+    assert watch.replayed == 3
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, 2e-4, 2e-5)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=2, max_size=4),
+    activation=st.sampled_from(["relu", "tanh", "sigmoid", "gelu"]),
+    n=st.integers(1, 7),
+    twice=st.booleans(),
+    float32=st.booleans(),
+)
+def test_small_networks(sizes, activation, n, twice, float32):
+    """Layers of which one may be used twice; gradients of two passes add up."""
+    dtype = tg.float32 if float32 else tg.float64
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passes, "SEEN", 1)
+        patch.setattr(passes, "_counts", {})
+        patch.setattr(passes, "_passes", {})
+        tg.manual_seed(0)
+        layers = [nn.Linear(a, b).to(dtype) for a, b in itertools.pairwise(sizes)]
+        again = nn.Linear(sizes[-1], sizes[-1]).to(dtype)
+        x = tg.randn(n, sizes[0]).to(dtype)
+
+        def grads() -> list[np.ndarray]:
+            for p in parameters:
+                p.grad = None
+            for _ in range(2):
+                h = x
+                for layer in layers:
+                    h = getattr(F, activation)(layer(h))
+                h = again(again(h)) if twice else again(h)
+                (h * h).mean().backward()
+            return [p.grad.numpy().copy() for p in parameters]
+
+        parameters = [p for layer in (*layers, again) for p in layer.parameters()]
+        expected = ordinary(patch, grads)
+        for _ in range(3):
+            for a, b in zip(grads(), expected, strict=True):
+                tolerance = 1e-5 if float32 else 1e-12
+                np.testing.assert_allclose(a, b, tolerance, tolerance * np.abs(b).max(initial=0))
+        assert passes._passes
+
+
+def test_the_same_bits_where_the_kernels_are_the_same(watch, monkeypatch):
+    model, loss = model_and_loss(np.float32)
+
+    def grads():
+        model.zero_grad()
+        loss().backward()
+        return gradients(model)
+
+    expected = ordinary(monkeypatch, grads)
+    for _ in range(3):
+        equal(grads(), expected)
+    assert watch.replayed == 2
+
+
+def test_gradients_are_added_to_those_that_are_there_and_are_the_callers_own(watch):
+    model, loss = model_and_loss()
+    loss().backward()
+    once = gradients(model)
+    loss().backward()
+    equal(gradients(model), [2 * g for g in once])
+    model.zero_grad()
+    loss().backward()
+    kept = [p.grad for p in model.parameters()]
+    model.zero_grad()
+    loss().backward()
+    assert watch.replayed == 3
+    equal([g.numpy() for g in kept], once)
+    assert not any(
+        np.shares_memory(g.numpy(), p.grad.numpy())
+        for g, p in zip(kept, model.parameters(), strict=True)
+    )
+
+
+def test_a_graph_is_freed_unless_it_is_retained(watch):
+    _, loss = model_and_loss()
+    loss().backward()
+    value = loss()
+    value.backward(retain_graph=True)
+    value.backward()
+    assert watch.replayed == 2
+    with pytest.raises(GraphError, match="was freed by an earlier backward pass"):
+        value.backward()
+
+
+def test_a_change_in_place_is_noticed(watch):
+    model, loss = model_and_loss()
+    loss().backward()
+    value = loss()
+    with tg.no_grad():
+        model[2].weight.mul_(2)
+    with pytest.raises(GraphError, match=r"affine saved its weight .* which mul_ changed"):
+        value.backward()
+    assert watch.replayed == 0
+
+
+def test_hooks_and_watchers_see_their_gradients(watch):
+    model, loss = model_and_loss()
+    loss().backward()
+    loss().backward()
+    assert watch.replayed == 1
+    seen = []
+    handle = model[0].weight.register_hook(lambda g: seen.append(g.shape))
+    loss().backward()
+    handle.remove()
+    x = tg.randn(8, 6).to(np.float64)
+    hidden = model[0](x)
+    hidden.retain_grad()
+    F.cross_entropy(model[2](model[1](hidden)), tg.tensor(np.arange(8) % 3)).backward()
+    assert hidden.grad is not None
+    assert seen == [(5, 6)]
+    with detect_anomaly():
+        loss().backward()
+    assert watch.replayed == 1
+    loss().backward()
+    assert watch.replayed == 2
+
+
+def test_what_a_key_tells_apart(watch):
+    x = tg.tensor([1.0, -2.0], requires_grad=True)
+    y = tg.tensor([3.0, 4.0], requires_grad=True)
+
+    def grad(loss) -> tuple:
+        x.grad = y.grad = None
+        loss().backward()
+        return tuple(None if t.grad is None else tuple(t.grad.tolist()) for t in (x, y))
+
+    cases = [
+        (lambda: (x * 2.0).sum(), ((2.0, 2.0), None)),
+        (lambda: (x * 3.0).sum(), ((3.0, 3.0), None)),
+        (lambda: (x * y).sum(), ((3.0, 4.0), (1.0, -2.0))),
+        (lambda: (x * x).sum(), ((2.0, -4.0), None)),
+        (lambda: (y * x + x).sum(), ((4.0, 5.0), (1.0, -2.0))),
+        (lambda: (y * x + y).sum(), ((3.0, 4.0), (2.0, -1.0))),
+        (lambda: (x - y).sum(), ((1.0, 1.0), (-1.0, -1.0))),
+        (lambda: (y - x).sum(), ((-1.0, -1.0), (1.0, 1.0))),
+        (lambda: x[:1].sum(), ((1.0, 0.0), None)),
+        (lambda: x[1:].sum(), ((0.0, 1.0), None)),
+    ]
+    for _ in range(3):
+        for loss, expected in cases:
+            assert grad(loss) == expected
+    same = 1  # y − x is x − y with the leaves exchanged
+    assert watch.replayed == 2 * len(cases) + same
+
+
+def test_arrays_that_lie_otherwise_take_the_ordinary_way(watch):
+    w = tg.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    x = np.arange(6.0).reshape(3, 2)
+
+    def grad(x) -> np.ndarray:
+        w.grad = None
+        (w @ x).sum().backward()
+        return w.grad.numpy()
+
+    expected = np.repeat(x.sum(1)[None], 2, 0)
+    for layout in (x, x, np.asfortranarray(x), x, np.repeat(x, 2, 0)[::2]):
+        np.testing.assert_array_equal(grad(tg.from_numpy(layout)), expected)
+    assert watch.replayed == 2
+
+
+def test_a_function_of_the_users_is_called_every_time(watch):
+    calls = []
+
+    class Double(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            calls.append(1)
+            return g * 2
+
+    x = tg.tensor([1.0], requires_grad=True)
+    for _ in range(4):
+        Double.apply(x).sum().backward()
+    assert len(calls) == 4
+    assert watch.replayed == 0
+
+
+def test_python_threads_do_not_meet(watch):
+    model, loss = model_and_loss()
+    loss().backward()
+    expected = gradients(model)
+    failures = []
+
+    def work():
+        try:
+            with lock:  # all draw from one generator
+                mine, mine_loss = model_and_loss()
+            for _ in range(200):
+                mine.zero_grad()
+                mine_loss().backward()
+                equal(gradients(mine), expected)
+        except Exception as error:
+            failures.append(error)
+
+    lock = threading.Lock()
+    made = [threading.Thread(target=work) for _ in range(3)]
+    for t in made:
+        t.start()
+    for t in made:
+        t.join()
+    assert not failures
+
+
+def test_few_passes_are_kept(watch, monkeypatch):
+    monkeypatch.setattr(passes, "KNOWN", 3)
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    for i in range(6):
+        (x * float(i)).sum().backward()
+    assert len(passes._passes) == len(passes._counts) == 3
+    monkeypatch.setattr(passes, "KEPT", 0)
+    x = tg.randn(40, 40).requires_grad_()
+    (x * x).exp().sum().backward()
+    assert not passes._passes
+
+
+def test_a_pass_is_recorded_when_it_has_come_often():
+    x = tg.tensor([1.0, 2.0, 3.0, 5.0, 8.0], requires_grad=True)
+    before = set(passes._passes)
+    for i in range(passes.SEEN):
+        assert set(passes._passes) == before, i
+        (x * 0.12345).sum().backward()
+    assert len(set(passes._passes) - before) == 1

@@ -16,8 +16,8 @@ from tinygrad_hw.kernels import heap, jit, launch, threads
 @pytest.fixture
 def shared(monkeypatch):
     """Every call that has parts is shared by two threads; the calls that were."""
-    monkeypatch.setattr(jit, "SHARED_FROM", 0)
-    monkeypatch.setattr(jit, "SHARED_WORK", 0)
+    monkeypatch.setattr(jit, "SHARED_AWAKE", (0, 0))
+    monkeypatch.setattr(jit, "SHARED_ASLEEP", (0, 0))
     calls = []
     share_out = launch.share_out
 

@@ -35,7 +35,7 @@ def _shape(name: str, size: tuple) -> tuple[int, ...]:
 
 
 def _finish(name: str, array: np.ndarray, requires_grad: bool) -> Tensor:
-    if recording.current is not None and not recording.current.knows(array):
+    if (recording.current and recording.here()) is not None and not recording.current.knows(array):
         recording.constant(array)
     out = Tensor._wrap(array)
     if requires_grad:
@@ -98,7 +98,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected an array, got {type(array).__name__}")
-    if recording.current is None or not recording.current.knows(array):
+    if (recording.current and recording.here()) is None or not recording.current.knows(array):
         remedy = "Make the tensor before the step, or pass the array as an argument."
         recording.refuse("from_numpy()", remedy)
     if array.dtype not in dtypes.SUPPORTED or not array.dtype.isnative:

@@ -431,7 +431,7 @@ def run_backward(
 
     while heap:
         node = heappop(heap)[1]
-        if recording.current is not None:
+        if (recording.current and recording.here()) is not None:
             recording.current.passed.add(node)
         g = pending.pop(node)
         if owned:

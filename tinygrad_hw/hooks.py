@@ -84,5 +84,5 @@ def of(leaf: Any) -> LeafHooks:
 
 def guard() -> None:
     """A step that is being recorded holds as long as no hooks come or go."""
-    if recording.current is not None:
+    if (recording.current and recording.here()) is not None:
         recording.current.guard(leaves, lambda: _changes)

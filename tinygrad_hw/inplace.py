@@ -80,7 +80,7 @@ def put(target, name: str, index: tuple, shape: tuple, value) -> Any:
 
 def _overwrite(target, name: str, index: tuple, values: np.ndarray) -> None:
     """target[index] = values in memory."""
-    recorder = recording.current
+    recorder = recording.current and recording.here()
     if recorder is None:
         target._array[index] = values
         target._bump(name)
@@ -88,9 +88,16 @@ def _overwrite(target, name: str, index: tuple, values: np.ndarray) -> None:
     recorder.adopt(target)
     if not recorder.knows(values):
         values = recording.constant(np.array(values))
-    if index is not _ALL or not arrays.assign(target._array, values):
+    part = target._array[index] if _shows(index) else None
+    if part is None or not arrays.assign(part, values):
         recorder.effect(operator.setitem, (target._array, index, values), name)
     recorder.changes(target, name)
+
+
+def _shows(index: tuple) -> bool:
+    """Whether an index shows a part of an array, instead of choosing elements."""
+    kinds = {i.__class__ for i in index if i is not None and i is not Ellipsis}
+    return index is _ALL or (slice in kinds and kinds <= {slice, int})
 
 
 def broadcasts(shape: tuple, to: tuple) -> bool:
@@ -227,4 +234,4 @@ def _draw(target, name: str, generator, method: str):
     if array.dtype.kind != "f":
         raise DTypeError(f"{name}: expected floating point, got {array.dtype}")
     draw = _random.draw(generator, method, array.shape, array.dtype)
-    return draw if recording.current is None else target._wrap(draw)
+    return draw if (recording.current and recording.here()) is None else target._wrap(draw)

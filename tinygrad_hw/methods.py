@@ -114,7 +114,7 @@ class Methods(InPlace):
     # New tensors like it
 
     def _new(self, array: np.ndarray, requires_grad) -> Self:
-        if recording.current is not None:
+        if (recording.current and recording.here()) is not None:
             recording.constant(array)
         return self._wrap(array).requires_grad_(requires_grad)  # type: ignore[attr-defined]
 

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import graph
-from .graph import Node
+from .graph import Node, no_grad, run_backward
 from .kernels import recording
 from .kernels.recording import Recorder, root_of
 from .kernels.threads import get_num_threads
@@ -37,33 +36,36 @@ _passes: dict[tuple, Pass] = {}
 class Pass:
     """A recorded pass: ``arrays`` (what the graph has saved, then the cotangent) to gradients of ``leaves``.
 
-    ``outputs`` are (number of the leaf, shape, dtype) of each gradient. ``once``: no leaf is used twice, so that sums
-    with gradients that are there already do not depend on the order of its parts.
+    ``copied`` are the numbers of arrays that do not lie in order, ``outputs`` (number of the leaf, shape, dtype) of each
+    gradient. ``once``: no leaf is used twice, so that sums with gradients that are there already do not depend on the
+    order of its parts.
     """
 
-    def __init__(self, program: Any, outputs: list[tuple], once: bool) -> None:
+    def __init__(self, program: Any, copied: list[int], outputs: list[tuple], once: bool) -> None:
         self.program = program
+        self.copied = copied
         self.outputs = outputs
         self.once = once
         self.lock = threading.Lock()
 
-    def run(self, ids: list[int], leaves: list[Any]) -> bool:
+    def run(self, arrays: list[np.ndarray], leaves: list[Any]) -> bool:
         """Add to the leaves' gradients; False, and nothing done, where something is unlike the recording."""
         program, once, found = self.program, self.once, []
+        for i in self.copied:
+            arrays[i] = np.array(arrays[i], order="C")
         for i, shape, dtype in self.outputs:
             leaf = leaves[i]
-            array = leaf._array
-            if array.shape != shape or array.dtype is not dtype:
+            if leaf._array.dtype != dtype:
                 return False
             if not (once or leaf._grad is None):
                 return False
             gradient = np.empty(shape, dtype)
-            ids.append(id(gradient))
+            arrays.append(gradient)
             found.append((leaf, gradient))
         if not self.lock.acquire(False):  # another thread is at it
             return False
         try:
-            program.ids[:] = words("q", ids)
+            program.ids[:] = words("q", map(id, arrays))
             if not program.fits(program.control) or program.replay() >= 0:
                 return False
         finally:
@@ -81,7 +83,7 @@ def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
     if root.__class__ is not Node:
         return False
     first = root.sequence
-    nodes, leaves, ids = [root], [], []
+    nodes, leaves, arrays = [root], [], []
     key: list[Any] = [get_num_threads()]
     place: dict[Any, int] = {root: 0}
     for node in nodes:
@@ -97,35 +99,40 @@ def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
                     nodes.append(edge)
                 else:
                     leaves.append(edge)
+                    key.append(edge._array.shape)
             key.append(edge if edge is None else place[edge])
         for entry in saved:
             if entry.__class__ is tuple:
                 if entry[1][0] != entry[2]:
                     return False
-                ids.append(id(entry[0]))
+                arrays.append(entry[0])
             elif entry.__class__ is np.ndarray:
-                ids.append(id(entry))
+                arrays.append(entry)
             elif isinstance(entry, int | float):  # behind so many arrays; and 0.0 is not -0.0
-                key.append((len(ids), repr(entry)))
+                key.append((len(arrays), repr(entry)))
             elif entry is not None:
                 return False
         entry = node.saved_out
         if entry is not None:
             if entry[1][0] != entry[2]:
                 return False
-            ids.append(id(entry[0]))
+            arrays.append(entry[0])
         if len(nodes) > NODES:
             return False
-    ids.append(id(cotangent))
+    arrays.append(cotangent)
     whole = tuple(key)
     try:
         found = _passes.get(whole)
-    except TypeError:  # an attribute that is no key
-        return False
+    except TypeError:
+        try:
+            whole = _hashable(whole)
+            found = _passes.get(whole)
+        except TypeError:  # an attribute that is no key
+            return False
     if found is None:
         _meet(whole, nodes, leaves, cotangent)
         return False
-    if not found.run(ids, leaves):
+    if not found.run(arrays, leaves):
         return False
     if not retain_graph:
         for node in nodes:
@@ -133,6 +140,13 @@ def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
                 node.saved = None
                 node.saved_out = None
     return True
+
+
+def _hashable(value: Any) -> Any:
+    """A key with lists as tuples, and slices, which Python before 3.12 cannot hash."""
+    if isinstance(value, tuple | list):
+        return tuple([_hashable(v) for v in value])
+    return (slice, value.start, value.stop, value.step) if isinstance(value, slice) else value
 
 
 def _meet(key: tuple, nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> None:
@@ -163,19 +177,24 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         return None
     inputs: list[np.ndarray] = []
+    copied: list[int] = []
+
+    def copy_of(array: np.ndarray) -> np.ndarray:
+        if not array.flags.carray:
+            copied.append(len(inputs))
+        inputs.append(np.array(array, order="C"))
+        return inputs[-1]
 
     def stand_in(entry: Any) -> Any:
-        saved = entry.__class__ is tuple
-        if not saved and entry.__class__ is not np.ndarray:
-            return entry
-        inputs.append(np.array(entry[0] if saved else entry, order="C"))
-        return (inputs[-1], [0, ""], 0, None) if saved else inputs[-1]
+        if entry.__class__ is tuple:
+            return copy_of(entry[0]), [0, "", 0], 0, None
+        return copy_of(entry) if entry.__class__ is np.ndarray else entry
 
     kept = [
         ([stand_in(entry) for entry in node.saved or ()], stand_in(node.saved_out))
         for node in nodes
     ]
-    inputs.append(np.array(cotangent, order="C"))
+    copy_of(cotangent)
     if sum(a.nbytes for a in inputs) > BYTES:
         return None
     copies: dict[Any, Any] = {leaf: Tensor._wrap(leaf._array) for leaf in leaves}
@@ -192,8 +211,8 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
         recorder.know(a)
     captured: dict[Any, Any] = {copies[leaf]: None for leaf in leaves}
     try:
-        with recording.recording(recorder), graph.no_grad():
-            graph.run_backward(
+        with recording.recording(recorder), no_grad():
+            run_backward(
                 [(copies[nodes[0]], Tensor._wrap(inputs[-1]))],
                 retain_graph=False,
                 captured=captured,
@@ -202,9 +221,7 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
             gradients = _own(recorder, captured.values())
         if recorder.hosts or recorder.tensors or recorder.undo or not recorder.items:
             return None
-        outputs = [
-            (i, g.shape, g.dtype) for i, g in enumerate(gradients) if g is not None
-        ]
+        outputs = [(i, g.shape, g.dtype) for i, g in enumerate(gradients) if g is not None]
         arrays = [g for g in gradients if g is not None]
         program = Program(recorder, inputs + arrays, arrays, [])
     except Exception:  # what is wrong shows in the ordinary pass
@@ -213,7 +230,7 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
         return None
     program.let_go()
     once = all(uses[id(leaf)] == 1 for leaf in leaves)
-    return Pass(program, outputs, once)
+    return Pass(program, copied, outputs, once)
 
 
 def _own(recorder: Recorder, gradients: Any) -> list[np.ndarray | None]:

@@ -103,7 +103,7 @@ def draw(generator: Generator | None, method: str, *args) -> np.ndarray:
     for look in _guards:
         look()
     source = generator or default_generator
-    recorder = recording.current
+    recorder = recording.current and recording.here()
     if recorder is None:
         return getattr(source.numpy, method)(*args)
     state = source.get_state()

@@ -123,7 +123,7 @@ class Tensor(Methods):
 
     def _accumulate(self, cotangent, shared: bool) -> None:
         """Add a cotangent to ``grad``; one whose memory is ``shared`` with others is copied before it is kept."""
-        grad = self.grad if recording.current is not None else self._grad
+        grad = self.grad if (recording.current and recording.here()) is not None else self._grad
         if isinstance(cotangent, Tensor):
             if grad is not None and not graph.mode.enabled and not grad._requires_grad:
                 grad.add_(cotangent)
@@ -144,13 +144,13 @@ class Tensor(Methods):
     @property
     def grad(self) -> Tensor | None:
         """What ``backward`` has added up here; None before."""
-        if recording.current is not None:
+        if (recording.current and recording.here()) is not None:
             recording.current.read_grad(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        if recording.current is not None:
+        if (recording.current and recording.here()) is not None:
             recording.current.write_grad(self)
         self._grad = value
 
@@ -511,7 +511,7 @@ def apply(op: Primitive, operands: tuple, attrs: tuple) -> Tensor:
             arrays.append(x.item() if isinstance(x, np.generic) else x)
         edges.append(edge)
         bit += bit
-    if recording.current is None:
+    if (recording.current and recording.here()) is None:
         array = op.forward(*arrays, *attrs)
     else:
         for x in operands:
@@ -625,7 +625,7 @@ def _revive(array: np.ndarray, version: list, edge) -> Tensor:
 
 def _reviver(create_graph: bool):
     """How a backward pass gets at what was saved: as arrays, unless its own steps are recorded in some way."""
-    return _revive if create_graph or recording.current is not None else None
+    return _revive if create_graph or (recording.current and recording.here()) is not None else None
 
 
 @functools.lru_cache(64)
@@ -662,21 +662,22 @@ def _cotangents(name: str, outputs: tuple, gradients: tuple, graph_wanted: bool)
     return roots
 
 
+def _nobody_looks() -> bool:
+    """Whether a backward pass may be replayed: no recording, hooks of leaves or search for anomalies."""
+    recorder = recording.current and recording.here()
+    return recorder is None and not hooks.leaves and graph.anomaly.check is None
+
+
 def backward(
     tensors: tuple, gradients: tuple, retain_graph: bool | None = None, create_graph: bool = False
 ) -> None:
     """``Tensor.backward`` of several tensors in one pass."""
     roots = _cotangents("backward", tensors, gradients, _reviver(create_graph) is not None)
     keep = create_graph if retain_graph is None else retain_graph
-    if (
-        len(roots) == 1
-        and not create_graph
-        and recording.current is None
-        and not hooks.leaves
-        and graph.anomaly.check is None
-        and passes.run(*roots[0], keep)
-    ):
-        return
+    if len(roots) == 1 and not create_graph and _nobody_looks():
+        ((edge, cotangent),) = roots
+        if passes.run(edge, cotangent, keep):
+            return
     before, graph.mode.enabled = graph.mode.enabled, create_graph
     try:
         run_backward(roots, retain_graph=keep, revive=_reviver(create_graph))

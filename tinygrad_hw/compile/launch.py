@@ -6,9 +6,12 @@ and costs about ten nanoseconds a launch.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ..kernels.launch import intrinsics, made, share
 
@@ -18,6 +21,9 @@ CONTROL = "entries", "rows", "firsts", "words", "ids", "moves", "moved", "looks"
 # Where NumPy's array objects keep what they are (struct PyArrayObject_fields), after what all Python objects have.
 _DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = (object.__basicsize__ + 8 * i for i in (0, 1, 2, 5, 6))
 _CARRAY = 0x1 | 0x100 | 0x400  # contiguous, aligned, writeable
+# Where its type objects keep kind, character, byte order and number (struct PyArray_Descr); the fourth byte is free.
+_KIND = object.__basicsize__ + 8
+_KIND_BYTES = ~(0xFF << 24)
 
 _FITS = f"""
 def fits(control):
@@ -25,8 +31,10 @@ def fits(control):
     look = looks
     for i in range(inputs):
         array = at(ids + 8 * i)
-        dtype, ndim = at(look), at(look + 8)
-        if at(array + {_DTYPE}) != dtype or at(array + {_FLAGS}) & {_CARRAY} != {_CARRAY}:
+        kind, ndim = at(look), at(look + 8)
+        if at(at(array + {_DTYPE}) + {_KIND}) & {_KIND_BYTES} != kind:
+            return False
+        if at(array + {_FLAGS}) & {_CARRAY} != {_CARRAY}:
             return False
         if at(array + {_NDIM}) & 0xFFFFFFFF != ndim:
             return False
@@ -85,9 +93,14 @@ def fits() -> Callable[[int], bool]:
     """``fits(control)``: whether the arrays with the ids ``ids`` are contiguous, of the recorded dtypes and shapes.
 
     Looked at in memory, since asking an array for its shape, dtype and flags takes Python half a microsecond. ``looks``
-    holds for each input the id of its dtype, its number of dimensions and their sizes.
+    holds for each input what ``kind_word`` says, its number of dimensions and their sizes.
     """
     return made("fits", _FITS.format(names=_control()), {"at": intrinsics()["word_at"]})
+
+
+def kind_word(dtype: np.dtype) -> int:
+    """What ``fits`` finds in a type: two objects may stand for one type."""
+    return ctypes.c_int64.from_address(id(dtype) + _KIND).value & _KIND_BYTES
 
 
 _SWEEP = """

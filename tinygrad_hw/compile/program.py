@@ -12,7 +12,7 @@ from ..kernels import threads
 from ..kernels.launch import address, entry, kind_of, serve, words_of
 from ..kernels.recording import Call, Launch, Recorder, arrays_in, root_of
 from ..kernels.threads import get_num_threads
-from .launch import fits, native_call, replay, sweep
+from .launch import fits, kind_word, native_call, replay, sweep
 from .memory import arrange
 
 _ALIGNMENT = 64
@@ -34,7 +34,8 @@ class Program:
         results: list[np.ndarray],
     ) -> None:
         self.inputs = inputs
-        self.hosts: list[Callable[[Program], bool]] = recorder.hosts
+        self.hosts: list[Callable[[Program], bool]] = [host for host, _ in recorder.hosts]
+        self.undos = [undo for _, undo in recorder.hosts if undo is not None]
         self.first_calls: list[Call] = []
         items = self._ordered(recorder)
         kept_ids = {id(root_of(a)) for a in kept}
@@ -165,7 +166,7 @@ class Program:
         self.moves = np.array(moves, np.int64).reshape(-1, 3)
         self.ids = np.array([id(a) for a in self.inputs], np.int64)
         self.looks = np.array(
-            [word for a in self.inputs for word in (id(a.dtype), a.ndim, *a.shape)], np.int64
+            [word for a in self.inputs for word in (kind_word(a.dtype), a.ndim, *a.shape)], np.int64
         )
         tables = self.entries, self.rows, self.firsts, self.words, self.ids, self.moves
         self._control_block = np.array(
@@ -209,11 +210,22 @@ class Program:
     def run(self, arguments: list[np.ndarray]) -> None:
         """Do the step on ``arguments``, contiguous arrays shaped as those of the recording."""
         self.ids[:] = [id(a) for a in arguments]
-        for host in self.hosts:
-            host(self)
+        before = self.prepare()
         stopped = self.replay() if self.native else self._run_parts(arguments)
         if stopped >= 0:
-            self.fail(stopped, arguments)
+            self.fail(stopped, arguments, before)
+
+    def prepare(self) -> list[Callable[[], Any]]:
+        """Do what Python does before a replay; returns what undoes its counting."""
+        before = [undo() for undo in self.undos]
+        try:
+            for host in self.hosts:
+                host(self)
+        except BaseException:
+            for restore in before:
+                restore()
+            raise
+        return before
 
     def replay(self) -> int:
         """Do a native step on the arrays with the ids ``ids``: −1, or the number of the launch that stopped it."""
@@ -238,13 +250,18 @@ class Program:
             np.int64,
         )
         # What Python works out for each step, it works out for all of them before.
-        before = words.copy()
+        before, undo = words.copy(), [undo() for undo in self.undos]
         row, rows, changed = words[self.number_words], [], False
-        for _ in range(steps):
-            for host in self.hosts:
-                if host(self):
-                    row, changed = words[self.number_words], True
-            rows.append(row)
+        try:
+            for _ in range(steps):
+                for host in self.hosts:
+                    if host(self):
+                        row, changed = words[self.number_words], True
+                rows.append(row)
+        except BaseException:
+            for restore in undo:
+                restore()
+            raise
         words[:] = before
         numbers = np.array(rows if changed else [], np.int64)
         places = address(words) + 8 * self.number_words
@@ -257,6 +274,11 @@ class Program:
         finally:
             self._return(pool)
         words[self.number_words] = row
+        if done < steps:
+            for restore in undo:
+                restore()
+            for _ in range(done):
+                self.prepare()
         return done
 
     def _lend(self) -> int:
@@ -300,8 +322,12 @@ class Program:
             if id(root_of(self.inputs[i])) in written:
                 np.copyto(arguments[i], self.inputs[i])
 
-    def fail(self, stopped: int, arguments: list[np.ndarray]) -> None:
-        """Raise the error that the operator raises for what launch number ``stopped`` found."""
+    def fail(
+        self, stopped: int, arguments: list[np.ndarray], before: list[Callable[[], Any]]
+    ) -> None:
+        """Undo what ``prepare`` did and raise the error that the operator raises for what launch ``stopped`` found."""
+        for restore in before:
+            restore()
         launch = self.launches[stopped]
         if launch.origin is not None:
             function, args = launch.origin

@@ -106,6 +106,7 @@ class _Recorded:
         """
         program, simple, entry, enabled = self.program, self.simple, self.entry, self.enabled
         ids, hosts, replay = program.ids, program.hosts, program.replay
+        prepare = program.prepare
         fits, control = program.fits, program.control
         mode, wrap, leave, count = graph.mode, Tensor._wrap, self._leave, len(self.signature or ())
         if (
@@ -128,11 +129,10 @@ class _Recorded:
                 return MISSED
             if entry and not self._finds():
                 return MISSED
-            for host in hosts:
-                host(program)
+            before = prepare() if hosts else []
             stopped = replay()
             if stopped >= 0:
-                program.fail(stopped, [a._array for a in args])
+                program.fail(stopped, [a._array for a in args], before)
             leave()
             if simple is not None:
                 return wrap(simple.copy())

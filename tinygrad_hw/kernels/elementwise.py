@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from . import recording
+from .arrays import gather
 from .jit import Kernel
 from .scalar import NAMES
 from .split import flat
@@ -37,7 +39,10 @@ def native(a: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
     For any other kind (a broadcast, a reversed vector, a read-only file) Numba would compile them once more.
     """
     fits = dtype is None or dtype is a.dtype or dtype == a.dtype
-    return a if fits and a.flags.carray else np.array(a, dtype, order="C")
+    if fits and a.flags.carray:
+        return a
+    copy = None if (recording.current and recording.here()) is None else gather(a, dtype)
+    return np.array(a, dtype, order="C") if copy is None else copy
 
 
 class _TypedNumbers(ast.NodeTransformer):
@@ -186,7 +191,7 @@ class Loop:
         count = self.arrays
         if count == 1 and len(args) == 1:
             out = np.empty(first.shape, dtype)
-            kernel(out.reshape(-1), native(first.reshape(-1)))
+            kernel(out.reshape(-1), native(first).reshape(-1))
             return out
         arrays = args[:count]
         shape = first.shape
@@ -194,7 +199,7 @@ class Loop:
             if a.shape != shape:
                 return self.broadcast(dtype, dtype, args)
         out = np.empty(shape, dtype)
-        flat = [native(a.reshape(-1), dtype) for a in arrays]
+        flat = [native(a, dtype).reshape(-1) for a in arrays]
         if len(args) > count:
             number = dtype.type
             flat += [number(s) for s in args[count:]]
@@ -208,7 +213,7 @@ class Loop:
         shapes = tuple([a.shape for a in operands if isinstance(a, np.ndarray)])
         if len(shapes) == count and len(set(shapes)) == 1:
             out = np.empty(shapes[0], result)
-            flat = [native(a.reshape(-1)) for a in operands]
+            flat = [native(a, dtype).reshape(-1) for a in operands]
             self.kernel(dtype)(out.reshape(-1), *flat, *[number(s) for s in args[count:]])
             return out
         merged = _merge(shapes)
@@ -231,7 +236,7 @@ class Loop:
                 continue
             row = next(rows)
             kinds += "v" if row[2] else "c"
-            values.append(native(a.reshape(-1), None if a.dtype.kind == "b" else dtype))
+            values.append(native(a, None if a.dtype.kind == "b" else dtype).reshape(-1))
             outer += row[:2]
         extra = [number(s) for s in args[count:]]
         self.spread(dtype, kinds)(out.reshape(-1), *values, *loops, *outer, *extra)

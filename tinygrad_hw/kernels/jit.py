@@ -239,7 +239,7 @@ class Kernel:
         self._compiled: Callable[..., Any] | None = None
 
     def __call__(self, *args):
-        if recording.current is not None:
+        if (recording.current and recording.here()) is not None:
             return recording.current.launch(self, args)
         compiled = self._compiled
         if compiled is None:
@@ -259,9 +259,7 @@ class Kernel:
         if count == 1:
             return None
         size, work = SHARED_AWAKE if threads.pool.awake else SHARED_ASLEEP
-        pays = (
-            args[0].size + args[1].size >= size if self.work is None else self.work(args) >= work
-        )
+        pays = args[0].size + args[1].size >= size if self.work is None else self.work(args) >= work
         if not pays:
             return None
         return self.split(args, count)  # type: ignore[misc]

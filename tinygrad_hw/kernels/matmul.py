@@ -27,7 +27,11 @@ _NONE = {np.dtype(t): np.empty(0, t) for t in (np.float32, np.float64)}
 
 def _blas_may() -> bool:
     """Whether BLAS may be used at all: what is being recorded is replayed by threads of our own."""
-    return recording.current is None and threads.get_num_threads() > 1 and not threads.pool.workers
+    return (
+        (recording.current and recording.here()) is None
+        and threads.get_num_threads() > 1
+        and not threads.pool.workers
+    )
 
 
 def nn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -63,6 +67,15 @@ def tn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.matmul(a.T, b)
     out = np.empty((m, n), a.dtype)
     gemm(out, a, b, _NONE[a.dtype], TN, 0, 0, m, 0, n)
+    return out
+
+
+def stacked(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A B for each pair of two stacks of contiguous matrices."""
+    count, m, n = a.shape[0], a.shape[1], b.shape[2]
+    out = np.empty((count, m, n), a.dtype)
+    for i in range(count):
+        gemm(out[i], a[i], b[i], _NONE[a.dtype], NN, 0, 0, m, 0, n)
     return out
 
 

@@ -5,8 +5,7 @@ longer than the step (parameters, optimizer buffers). What the package computes 
 
     launch   a kernel with its arguments: replayed natively
     call     a Python function of arrays that computes otherwise: called again at each replay
-    host     what Python has to do before the native part of each replay (a learning rate of the moment); it
-             returns whether it has changed the numbers of launches
+    host     what Python has to do before the native part of each replay (a learning rate of the moment)
 
 An array of any other origin would be frozen into the replay, so it is refused where it is first used.
 """
@@ -14,6 +13,7 @@ An array of any other origin would be frozen into the replay, so it is refused w
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -62,6 +62,11 @@ def arrays_in(value: Any) -> Iterator[np.ndarray]:
             yield from arrays_in(v)
 
 
+#: What is done before a replay, given the program: it returns whether it has changed the numbers of launches. And, where it
+#: counts, a function whose result gives things the counts that they have now: a replay that stops has not taken place.
+Host = tuple[Callable[[Any], bool], Callable[[], Callable[[], Any]] | None]
+
+
 class Recorder:
     """What one run of a step did, in order, and how to undo it.
 
@@ -71,8 +76,9 @@ class Recorder:
 
     def __init__(self, fullgraph: bool = False) -> None:
         self.fullgraph = fullgraph
+        self.thread = threading.get_ident()
         self.items: list[Launch | Call] = []
-        self.hosts: list[Callable[[Any], bool]] = []
+        self.hosts: list[Host] = []
         self.state: dict[int, np.ndarray] = {}
         self.made: dict[int, np.ndarray] = {}
         self.undo: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -222,8 +228,17 @@ class Recorder:
             self.grads[id(tensor)] = tensor, tensor._grad, False
 
 
-#: The recorder while a step is being recorded, else None.
-current: Recorder | None = None
+#: The recorder while a step is being recorded, else None. Whether this thread records it, ``here`` tells: nearly always
+#: nobody does, which ``recording.current and recording.here()`` finds without a call.
+current: Any = None
+_one_at_a_time = threading.Lock()
+
+
+def here() -> Any:
+    """The recorder of the step that this thread is recording; None if it records none."""
+    recorder = current
+    return recorder if recorder is not None and recorder.thread == threading.get_ident() else None
+
 
 #: Counts changes of what recorded steps take for granted: modules' attributes, which tensors require gradients,
 #: which array a tensor holds, an optimizer's groups and state.
@@ -240,45 +255,50 @@ def changed() -> None:
 def recording(recorder: Recorder) -> Iterator[Recorder]:
     """Within it, computations are noted by ``recorder``."""
     global current
-    if current is not None:
+    if current and here():
         raise CaptureError(
             "compile: a compiled step cannot be recorded within another one's recording"
         )
-    current = recorder
-    try:
-        yield recorder
-    finally:
-        current = None
+    with _one_at_a_time:
+        current = recorder
+        try:
+            yield recorder
+        finally:
+            current = None
 
 
 def refuse(what: str, remedy: str) -> None:
     """Raise CaptureError if a step is being recorded: ``what`` would be frozen into it."""
-    if current is not None:
+    if current and here():
         raise CaptureError(f"compile: {what} has no place inside a compiled step\n{remedy}")
 
 
 def call(function: Callable, args: tuple, name: str) -> Any:
     """``function(*args)``, noted if a step is being recorded (see ``Recorder.call``)."""
-    return function(*args) if current is None else current.call(function, args, name)
+    recorder = current and here()
+    return function(*args) if recorder is None else recorder.call(function, args, name)
 
 
 def constant(array: np.ndarray) -> np.ndarray:
     """``array``, whose values Python has made up: set to them again at each replay."""
-    if current is not None:
+    recorder = current and here()
+    if recorder is not None:
         values = array.copy()
-        current.know(values)
-        current.know(array)
-        current.effect(np.copyto, (array, values), "constant")
+        recorder.know(values)
+        recorder.know(array)
+        recorder.effect(np.copyto, (array, values), "constant")
     return array
 
 
 def check(function: Callable, *args: Any) -> None:
     """``function(*args)``, which raises where values are wrong, done at each replay too."""
     function(*args)
-    if current is not None:
-        current.checks(function, args)
+    recorder = current and here()
+    if recorder is not None:
+        recorder.checks(function, args)
 
 
 def effect(function: Callable, args: tuple, name: str) -> Any:
     """``function(*args)`` for what it does to its first argument, noted if a step is being recorded."""
-    return function(*args) if current is None else current.effect(function, args, name)
+    recorder = current and here()
+    return function(*args) if recorder is None else recorder.effect(function, args, name)

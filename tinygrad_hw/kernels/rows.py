@@ -228,6 +228,38 @@ def column_sums(out, x, start, stop):
             out[j] += x[i, j]
 
 
+#: Numbers that are added up in their own type; their sums are in float64.
+_BLOCK_SUM = 1024
+
+
+@kernel
+def sums(out, x, outer, n, inner):
+    """out[i, k] = Σ_j x[i, j, k] for x of the sizes (outer, n, inner); out and x are 1-d."""
+    for i in range(outer):
+        first = i * n * inner
+        if inner == 1:
+            total = 0.0
+            for start in range(first, first + n, _BLOCK_SUM):
+                part = x.dtype.type(0)
+                for j in range(start, min(start + _BLOCK_SUM, first + n)):
+                    part += x[j]
+                total += part
+            out[i] = total
+            continue
+        y = out[i * inner : (i + 1) * inner]
+        for k in range(inner):
+            y[k] = 0
+        full = n - n % 4
+        for j in range(0, full, 4):
+            a = x[first + j * inner : first + (j + 4) * inner]
+            for k in range(inner):
+                y[k] += (a[k] + a[inner + k]) + (a[2 * inner + k] + a[3 * inner + k])
+        for j in range(full, n):
+            a = x[first + j * inner : first + (j + 1) * inner]
+            for k in range(inner):
+                y[k] += a[k]
+
+
 @kernel
 def tally(totals, scores, target, loss, weight):
     """totals[0] += weight loss[0], totals[1] += rows, totals[2] += rows whose largest score is at the target."""

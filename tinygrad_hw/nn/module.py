@@ -40,7 +40,7 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """``forward`` of the arguments."""
-        if recording.current is not None:
+        if (recording.current and recording.here()) is not None:
             recording.current.guard(self, self._taken_for_granted)
         if self._hooks:
             return call_with_hooks(self, args, kwargs)

@@ -243,7 +243,7 @@ class Primitive:
         for x in operands:
             if isinstance(x, Recorded):
                 return x._apply(self, operands, attrs)
-        if recording.current is not None:
+        if (recording.current and recording.here()) is not None:
             return self.record((*operands, *attrs))
         return self.forward(*operands, *attrs)
 
@@ -365,11 +365,12 @@ class Elementwise(Primitive):
         return self.numpy(*args)
 
     def _forward_loops(self, *args):
-        """With a native loop even where NumPy is as fast, if the operands are floats of one type, and numbers."""
+        """With a native loop even where NumPy is as fast, if the operands are floats of one type, bools and numbers."""
         operands = args[: self.arity]
         arrays = [x for x in operands if isinstance(x, np.ndarray)]
-        dtype = arrays[0].dtype if arrays else None
-        if dtype is None or dtype.kind != "f" or any(a.dtype != dtype for a in arrays):
+        kinds = {a.dtype for a in arrays if a.dtype.kind != "b"}
+        dtype = kinds.pop() if len(kinds) == 1 else None
+        if dtype is None or dtype.kind != "f":
             return self.forward(*args)
         result = np.dtype(bool) if self.kind == "bool" else dtype
         try:

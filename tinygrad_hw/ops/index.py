@@ -19,7 +19,7 @@ def array_of(x) -> np.ndarray:
     """The array behind an index operand: indices take part in no gradient."""
     if not isinstance(x, Recorded):
         return np.asarray(x)
-    if recording.current is not None:
+    if (recording.current and recording.here()) is not None:
         recording.current.adopt(x)
     return x._array
 
@@ -166,7 +166,7 @@ _show.vjp("value")(lambda g, steps: _follow(steps, g))
 
 def _index_of(x) -> np.ndarray:
     """The values of an index: a copy, as what backward needs must not change with the caller's array."""
-    if recording.current is None:
+    if (recording.current and recording.here()) is None:
         return np.array(array_of(x))
     if isinstance(x, Recorded | np.ndarray):
         return array_of(x)

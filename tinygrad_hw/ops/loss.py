@@ -16,7 +16,7 @@ from .pointwise import (  # isort: skip  # noqa: F401 (rules name them)
     _cast, _clamp_min, abs, div, exp, ge, gt, log, log1p, lt, mul, neg, sign, square, sub, where,
 )  # fmt: skip
 from .reduce import _sum, log_softmax, mean, require_float, softmax, sum
-from .shape import one_hot, reshape
+from .shape import _permute, _reshape, one_hot, reshape
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "kl_div", "l1_loss",
@@ -245,8 +245,13 @@ def cross_entropy(
     Derivation: the gradient of the logits is softmax(x) − onehot(t), divided by n under the mean.
     """
     if weight is None and not label_smoothing and reduction in ("mean", "sum"):
-        kinds = array_of(input), array_of(target)
-        if kinds[0].ndim == 2 and kinds[0].dtype.kind == "f" and kinds[1].dtype.kind in "iu":
+        scores, labels = array_of(input), array_of(target)
+        if scores.ndim >= 2 and scores.dtype.kind == "f" and labels.dtype.kind in "iu":
+            if scores.ndim > 2:  # each place is a row
+                _class_targets("cross_entropy", input, target)
+                rows_of = _permute(input, (0, *range(2, scores.ndim), 1))
+                input = _reshape(rows_of, (labels.size, scores.shape[1]))
+                target = reshape(target, (labels.size,))
             return _cross_entropy(input, target, reduction, ignore_index)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(

@@ -116,7 +116,7 @@ def _known(input):
 
 def _fixed(array: np.ndarray) -> np.ndarray:
     """``array``, whose values are the same at each replay of a recorded step."""
-    if recording.current is not None:
+    if (recording.current and recording.here()) is not None:
         recording.current.know(array)
     return array
 
@@ -187,7 +187,7 @@ def _normalize_batch(
 def _track(running_mean, running_var, moments, momentum, count: int, seen) -> None:
     """Move the running statistics, in place."""
     changed = [v for v in (running_mean, running_var, seen) if isinstance(v, Recorded)]
-    recorder = recording.current
+    recorder = recording.current and recording.here()
     if recorder is not None:
         for v in changed:
             recorder.adopt(v)

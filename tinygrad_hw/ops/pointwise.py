@@ -13,6 +13,8 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels import recording
+from ..kernels.arrays import assign, choose, fill, gather
+from ..kernels.elementwise import native
 from .core import composite, elementwise, primitive
 
 __all__ = [
@@ -398,6 +400,12 @@ def clone(input):
     return input.copy()
 
 
+@clone.native
+def _(input):
+    copy = gather(input)
+    return input.copy() if copy is None else copy
+
+
 clone.vjp(lambda g: g)
 
 
@@ -405,6 +413,12 @@ clone.vjp(lambda g: g)
 def _cast(input, *, dtype):
     """input in another element type, a copy.  Derivation: the identity, back in the type it came from."""
     return input.astype(dtype)
+
+
+@_cast.native
+def _(input, dtype):
+    copy = gather(input, np.dtype(dtype))
+    return input.astype(dtype) if copy is None else copy
 
 
 @_cast.vjp
@@ -470,6 +484,25 @@ def where(condition, input, other):
     except ValueError:
         shapes = f"{mask.shape}, {np.shape(input)} and {np.shape(other)}"
         raise ShapeError(f"where: expected shapes that broadcast, got {shapes}") from None
+
+
+@where.native
+def _(condition, input, other):
+    parts = [x for x in (condition, input, other) if isinstance(x, np.ndarray)]
+    mask, dtype = parts[0], dtypes.result_type(input, other)
+    if mask is not condition or mask.dtype.kind != "b":
+        return where.forward(condition, input, other)
+    out = np.empty(np.broadcast_shapes(*[x.shape for x in parts]), dtype)
+    sides = []
+    for x in input, other:
+        side = np.empty_like(out)
+        if not isinstance(x, np.ndarray):
+            fill(side.reshape(-1), dtype.type(x))
+        elif not assign(side, x):
+            return where.forward(condition, input, other)
+        sides.append(side.reshape(-1))
+    choose(out.reshape(-1), native(np.broadcast_to(mask, out.shape)).reshape(-1), *sides)
+    return out
 
 
 where.broadcasts = True

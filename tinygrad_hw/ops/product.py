@@ -15,7 +15,7 @@ from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels import recording
 from ..kernels.elementwise import native
-from ..kernels.matmul import nn, nt, product, tn
+from ..kernels.matmul import nn, nt, product, stacked, tn
 from ..kernels.rows import column_sums
 from .core import composite, primitive
 from .index import _take
@@ -26,6 +26,10 @@ from .shape import _permute, _reshape
 __all__ = [
     "bmm", "dot", "einsum", "linear", "matmul", "mm", "mv", "outer",
 ]  # fmt: skip
+
+
+#: Matrices of a stack up to which each is a launch of its own in a recorded step.
+_UNROLLED = 256
 
 
 def _swap(x):
@@ -48,6 +52,18 @@ def _matmul(input, other):
     if input.ndim == 2 and other.ndim == 2 and input.dtype.kind == "f":
         return product(input, other)
     return np.matmul(input, other)
+
+
+@_matmul.native
+def _(input, other):
+    batch = np.broadcast_shapes(input.shape[:-2], other.shape[:-2])
+    if input.dtype.kind != "f" or not 0 < math.prod(batch) <= _UNROLLED or not batch:
+        return _matmul.forward(input, other)
+    parts = [
+        native(np.broadcast_to(x, batch + x.shape[-2:])).reshape(-1, *x.shape[-2:])
+        for x in (input, other)
+    ]
+    return stacked(*parts).reshape(*batch, input.shape[-2], other.shape[-1])
 
 
 _matmul.broadcasts = True

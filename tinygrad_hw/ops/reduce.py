@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,6 +112,24 @@ def _typed(out, dtype):
 def _sum(input, *, dims, keepdim):
     dtype = dtypes.int64 if input.dtype.kind in "biu" else None
     return np.add.reduce(input, axis=dims, dtype=dtype, keepdims=keepdim)
+
+
+@_sum.native
+def _(input, dims, keepdim):
+    if input.dtype.kind != "f" or not dims:
+        return _sum.forward(input, dims, keepdim)
+    shape = tuple(1 if d in dims else n for d, n in enumerate(input.shape))
+    first, last = dims[0], dims[-1] + 1
+    if last - first != len(dims):  # to the end with what is summed
+        input = input.transpose(*[d for d in range(input.ndim) if d not in dims], *dims)
+        first, last = input.ndim - len(dims), input.ndim
+    sizes = [
+        math.prod(part)
+        for part in (input.shape[:first], input.shape[first:last], input.shape[last:])
+    ]
+    out = np.empty(sizes[0] * sizes[2], input.dtype)
+    rows.sums(out, native(input).reshape(-1), *sizes)
+    return out.reshape(shape if keepdim else [n for d, n in enumerate(shape) if d not in dims])
 
 
 _sum.vjp(lambda g, input_shape, dims, keepdim: _spread(g, input_shape, dims, keepdim))
@@ -413,7 +432,7 @@ def _by_rows(kernel, dim: int, *arrays: np.ndarray) -> np.ndarray:
     out = np.empty((count, n), first.dtype)
     kernel(out, *[native(a).reshape(count, n) for a in moved])
     out = out.reshape(shape)
-    return out if last else np.ascontiguousarray(np.moveaxis(out, -1, dim))
+    return out if last else native(np.moveaxis(out, -1, dim))
 
 
 def _float_dim(name: str, input, dim, dtype):

@@ -14,6 +14,9 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels import recording
+from ..kernels.arrays import assign, fill
+from ..kernels.elementwise import native
+from ..kernels.recording import root_of
 from .core import composite, primitive, view
 
 __all__ = [
@@ -90,6 +93,12 @@ def reshape(input, shape):
 @view
 def _reshape(input, *, shape):
     return input.reshape(shape)
+
+
+@_reshape.native
+def _(input, shape):
+    out = input.reshape(shape)
+    return out if root_of(out) is root_of(input) else native(input).reshape(shape)
 
 
 _reshape.vjp(lambda g, input_shape: _reshape(g, input_shape))
@@ -171,6 +180,24 @@ def _unslice(input, *, shape, index):
     return out
 
 
+@_unslice.native
+def _(input, shape, index):
+    out = _filled(shape, 0, index, input)
+    return _unslice.forward(input, shape, index) if out is None else out
+
+
+def _filled(shape, value, index, part):
+    """``value`` everywhere but at ``index``, where ``part`` is; None where that takes NumPy."""
+    out = np.empty(shape, part.dtype)
+    fill(out.reshape(-1), part.dtype.type(value))
+    shown = out[index]
+    return (
+        out
+        if assign(shown if isinstance(shown, np.ndarray) else out[(*index, ...)], part)
+        else None
+    )
+
+
 _unslice.vjp(lambda g, index: _slice(g, index))
 
 
@@ -233,6 +260,18 @@ def _cat(*tensors, dim, offsets):
         dtype = dtypes.result_type(*tensors)
         tensors = tuple(np.asarray(t, dtype) for t in tensors)
     return np.concatenate(tensors, dim)
+
+
+@_cat.native
+def _(*args):
+    *tensors, dim, offsets = args
+    shape = list(tensors[0].shape)
+    shape[dim] = offsets[-1]
+    out = np.empty(shape, dtypes.result_type(*tensors))
+    for t, first, last in zip(tensors, offsets[:-1], offsets[1:], strict=True):
+        if not assign(out[(slice(None),) * dim + (slice(first, last),)], t):
+            return _cat.forward(*args)
+    return out
 
 
 @_cat.vjp("tensors")
@@ -298,6 +337,11 @@ def flip(input, dims):
 @primitive
 def _flip(input, *, dims):
     return np.array(np.flip(input, dims), order="C")
+
+
+@_flip.native
+def _(input, dims):
+    return native(np.flip(input, dims))
 
 
 _flip.vjp(lambda g, dims: _flip(g, dims))
@@ -370,6 +414,14 @@ def _pad(input, *, widths, value):
     out = np.full(shape, value, input.dtype)
     out[tuple(slice(low, low + n) for n, (low, _) in zip(input.shape, widths, strict=True))] = input
     return out
+
+
+@_pad.native
+def _(input, widths, value):
+    shape = tuple(low + n + high for n, (low, high) in zip(input.shape, widths, strict=True))
+    inner = tuple(slice(low, low + n) for n, (low, _) in zip(input.shape, widths, strict=True))
+    out = _filled(shape, value, inner, input)
+    return _pad.forward(input, widths, value) if out is None else out
 
 
 @_pad.vjp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,16 @@ class Alike:
     def counted(self) -> bool:
         """Whether the members' state holds counts, so that each step has other numbers."""
         return bool(self._state)
+
+    def undo(self) -> Callable[[], None]:
+        """What gives the members the counts that they have now."""
+        counts = {k: v for k, v in self._state.items() if not isinstance(v, Tensor)}
+
+        def restore() -> None:
+            for state in (self._state, *self._others):
+                state.update(counts)
+
+        return restore
 
     def settle(self) -> None:
         """Know the members' state, which exists once they have made a step."""

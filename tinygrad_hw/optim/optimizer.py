@@ -163,7 +163,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        if recording.current is not None:
+        if (recording.current and recording.here()) is not None:
             self._record(recording.current)
             return loss
         ready = self._ready
@@ -327,8 +327,8 @@ class Optimizer:
         self.state.clear()
         self.state.update(before)
 
-    def _follow(self, group: Group, kernel: Kernel, members: list) -> Callable[[Any], bool]:
-        """What brings the launches of ``members``, which are alike, up to date before a replay; whether they changed."""
+    def _follow(self, group: Group, kernel: Kernel, members: list) -> recording.Host:
+        """What brings the launches of ``members``, which are alike, up to date before a replay."""
         launches = [launch for _, launch in members]
         alike = Alike(self, group)
         alike.members = [p for p, _ in members]
@@ -353,7 +353,7 @@ class Optimizer:
             program.set_numbers(launches, numbers)
             return True
 
-        return refresh
+        return refresh, alike.undo if alike.counted else None
 
     def state_dict(self) -> dict[str, Any]:
         """``{"state": {index: …}, "param_groups": […]}``, parameters numbered over all groups.

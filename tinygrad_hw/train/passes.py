@@ -38,7 +38,7 @@ class Tally:
         scores, truth, lost = output._array, target._array, value._array
         weight = 1.0 if self.summed else float(len(truth))
         self.judged = truth.dtype.kind in "iu" and scores.ndim == truth.ndim + 1
-        if recording.current is not None:
+        if (recording.current and recording.here()) is not None:
             for tensor in (output, target, value):
                 recording.current.adopt(tensor)
             recording.current.know(self.totals)

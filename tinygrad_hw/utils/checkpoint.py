@@ -69,7 +69,7 @@ def checkpoint(
 
     Source: Chen et al., Training deep nets with sublinear memory cost, 2016.
     """
-    if recording.current is not None or not graph.mode.enabled:
+    if (recording.current and recording.here()) is not None or not graph.mode.enabled:
         return function(*args, **kwargs)
     state = random.get_rng_state()
     given = [x for x in tree.leaves((args, kwargs)) if isinstance(x, Tensor)]

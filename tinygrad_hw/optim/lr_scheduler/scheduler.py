@@ -142,7 +142,7 @@ def _followed(step: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(step)
     def run(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
-        recorder = recording.current
+        recorder = recording.current and recording.here()
         if recorder is None or recorder.hosting:
             step(self, *args, **kwargs)
             return
@@ -157,7 +157,7 @@ def _followed(step: Callable[..., None]) -> Callable[..., None]:
             step(self, *args, **kwargs)
             return False  # the optimizer's own host sees to its launches
 
-        recorder.hosts.append(again)
+        recorder.hosts.append((again, self._undo))
 
     return run
 
