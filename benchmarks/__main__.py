@@ -125,7 +125,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     def products() -> list[dict[str, Any]]:
         shapes = matmul.shapes()[:2] if quick else matmul.shapes()
         dtypes = ["float32", "float64"] if full else ["float32"]
-        return matmul.run(shapes, dtypes, python, effort.rounds, 0.0005 if quick else 0.001)
+        span, counts = 0.0005 if quick else 0.001, matmul.thread_counts(effort.threads)
+        return matmul.run(shapes, dtypes, python, effort.rounds, span, counts)
 
     def epochs() -> list[dict[str, Any]]:
         return epoch.run([n.name for n in networks if n.name in epoch.DATA], few)

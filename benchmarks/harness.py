@@ -6,7 +6,9 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 #: Calls ``times`` times what it stands for.
 Run = Callable[[int], Any]
@@ -36,10 +38,10 @@ def calls_within(run: Run, span: float, now: Callable[[], float] = time.perf_cou
 
 
 def take_turns(
-    turns: Mapping[str, Callable[[], float]], rounds: int, pause: float = 0
-) -> dict[str, list[float]]:
+    turns: Mapping[str, Callable[[], T]], rounds: int, pause: float = 0
+) -> dict[str, list[T]]:
     """What each of ``turns`` returned in each round; ``pause`` seconds lie between two turns."""
-    taken: dict[str, list[float]] = {name: [] for name in turns}
+    taken: dict[str, list[T]] = {name: [] for name in turns}
     for _ in range(rounds):
         for name, turn in turns.items():
             if pause:
@@ -67,6 +69,14 @@ def contest(
         return turn
 
     return take_turns({name: timed(run) for name, run in runs.items()}, rounds)
+
+
+def seconds_a_call(run: Run, span: float, now: Callable[[], float] = time.perf_counter) -> float:
+    """Over about ``span`` seconds or one call. Finding out how many calls that is warms up."""
+    times = calls_within(run, span, now)
+    start = now()
+    run(times)
+    return (now() - start) / times
 
 
 def spread(taken: Sequence[float]) -> dict[str, float]:

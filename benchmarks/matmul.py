@@ -3,31 +3,46 @@
     python -m benchmarks.matmul              products of training steps, and ten shapes in three layouts
     python -m benchmarks.matmul --crossover  from what size on BLAS is to make them
 
-One thread each; the crossover also with all threads for BLAS. Contestants take turns in one process in
-short rounds. ``replayed`` is our kernel called by native code, as in a compiled step; the ratios are medians over the
-rounds of BLAS's time by ours.
+One thread each, then all threads for OpenBLAS and us; the crossover also with all threads for BLAS. Contestants take
+turns in one process in short rounds; with several threads each makes all products in its turn, and pauses let the
+threads of the last one go to sleep. ``replayed`` is our kernel as a compiled step replays it: called by native code, and
+shared by the workers. The ratios are medians over the rounds of BLAS's time by ours.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
 
+from tinygrad_hw.compile.launch import replay
+from tinygrad_hw.compile.program import Program
 from tinygrad_hw.kernels.gemm import NN, NT, TN, gemm
-from tinygrad_hw.kernels.jit import kernel
-from tinygrad_hw.kernels.threads import set_num_threads
+from tinygrad_hw.kernels.launch import made
+from tinygrad_hw.kernels.recording import Recorder, recording
+from tinygrad_hw.kernels.threads import get_num_threads, set_num_threads
 
-from .harness import Cell, Run, contest, spread, table, times_faster
+from .harness import (
+    Cell,
+    Run,
+    contest,
+    seconds_a_call,
+    spread,
+    table,
+    take_turns,
+    times_faster,
+)
 from .machine import threads
 from .networks import NETWORKS
+from .steps import PAUSE
 from .worker import Worker
 
 LAYOUTS = {"nn": NN, "nt": NT, "tn": TN}
@@ -41,6 +56,9 @@ SHAPES = (
     (256, 1024, 1024),
     *((n, n, n) for n in (64, 128, 256, 512, 1024)),
 )
+
+#: How many times longer a product's turn is with several threads: those that slept are slow at first.
+LONGER = 5
 
 Shape = tuple[str, int, int, int, str]
 
@@ -60,10 +78,17 @@ def shapes() -> list[Shape]:
     return found
 
 
-@kernel
-def repeated(out, a, b, bias, layout, times):
+_REPEATED = """
+def repeated(control, pool, times):
     for _ in range(times):
-        gemm(out, a, b, bias, layout, 0, 0, out.shape[0], 0, out.shape[1])
+        replay(control, pool, 0, 1)
+"""
+
+
+@functools.cache
+def repeated() -> Callable[[int, int, int], None]:
+    """``repeated(control, pool, times)``: the first launch of a program, over and over."""
+    return made("repeated", _REPEATED, {"replay": replay()})
 
 
 class Product:
@@ -78,6 +103,8 @@ class Product:
         self.left = self.a.T if self.layout == TN else self.a
         self.right = self.b.T if self.layout == NT else self.b
         self.ours, self.theirs = np.zeros((m, n), dtype), np.zeros((m, n), dtype)
+        #: The product as a step of its own, cut into parts where threads are to share it.
+        self.program = self.recorded()
 
     def blas(self, times: int) -> None:
         for _ in range(times):
@@ -88,8 +115,21 @@ class Product:
         for _ in range(times):
             gemm(self.ours, self.a, self.b, self.bias, self.layout, 0, 0, m, 0, n)
 
+    def recorded(self) -> Program:
+        recorder = Recorder()
+        for array in (self.ours, self.a, self.b, self.bias):
+            recorder.know(array)
+        with recording(recorder):
+            self.called(1)
+        return Program(recorder, [], [], [])
+
     def replayed(self, times: int) -> None:
-        repeated(self.ours, self.a, self.b, self.bias, self.layout, times)
+        # The workers are lent once for all of them, as for the launches of a step.
+        pool = self.program._lend()
+        try:
+            repeated()(self.program.control, pool, times)
+        finally:
+            self.program._return(pool)
 
     def torch(self) -> Run | None:
         """PyTorch's product; None where it is not installed."""
@@ -138,14 +178,28 @@ class Bench:
         torch = product.torch()
         if torch is not None:
             runs["torch"] = torch
-        taken = contest(runs, rounds, span, self.now)
-        return {
-            "times": {name: spread(times) for name, times in taken.items()},
-            "ratios": {
-                "blas / called": times_faster(taken["called"], taken["blas"]),
-                "blas / replayed": times_faster(taken["replayed"], taken["blas"]),
-            },
-        }
+        return _facts(contest(runs, rounds, span, self.now))
+
+    def together(
+        self, chosen: Sequence[Shape], dtype: str, rounds: int, span: float
+    ) -> list[dict[str, Any]]:
+        """The same of ``chosen`` where several threads share each product, which would be in the other library's way.
+
+        A library makes all products in its turn: a pause before each of them would take minutes.
+        """
+        products = [Product(*shape, np.dtype(dtype)) for _, *shape in chosen]
+        for product in products:
+            product.check()
+
+        def turn(way: str) -> Callable[[], list[float]]:
+            runs = [getattr(product, way) for product in products]
+            return lambda: [seconds_a_call(run, LONGER * span, self.now) for run in runs]
+
+        taken = take_turns({way: turn(way) for way in ("blas", "replayed")}, rounds, PAUSE)
+        return [
+            _facts({way: [seconds[i] for seconds in rows] for way, rows in taken.items()})
+            for i in range(len(products))
+        ]
 
     def ratios(
         self, sizes: Sequence[tuple[int, int, int]], layout: str, dtype: str, rounds: int
@@ -166,25 +220,47 @@ class Bench:
         return ceilings(span)
 
 
+def _facts(taken: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Spreads of the seconds by name, and how many times faster than BLAS ours are."""
+    return {
+        "times": {name: spread(times) for name, times in taken.items()},
+        "ratios": {
+            f"blas / {way}": times_faster(taken[way], taken["blas"])
+            for way in ("called", "replayed")
+            if way in taken
+        },
+    }
+
+
+def thread_counts(most: int | None = None) -> list[int]:
+    """One thread and ``most``, by default as many as this process may use."""
+    return sorted({1, most or get_num_threads()})
+
+
 def run(
     chosen: Sequence[Shape],
     dtypes: Sequence[str],
     python: str,
     rounds: int,
     span: float,
+    counts: Sequence[int],
     say: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> list[dict[str, Any]]:
-    """A row for each shape and element type, one thread."""
+    """A row for each number of threads, element type and shape."""
     found = []
-    with Worker("benchmarks.matmul:Bench", python=python, threads=1) as bench:
-        bench.answer()
-        for dtype in dtypes:
-            for network, m, n, k, layout in chosen:
-                row: dict[str, Any] = {"network": network, "m": m, "n": n, "k": k}
-                row |= {"layout": layout, "dtype": dtype}
-                row |= bench.call("measure", m, n, k, layout, dtype, rounds, span)
-                found.append(row)
-                say(row)
+    for count in counts:
+        with Worker("benchmarks.matmul:Bench", python=python, threads=count) as bench:
+            bench.answer()
+            for dtype in dtypes:
+                if count > 1:
+                    facts = bench.call("together", chosen, dtype, rounds, span)
+                else:
+                    facts = (bench.call("measure", *s[1:], dtype, rounds, span) for s in chosen)
+                for (network, m, n, k, layout), measured in zip(chosen, facts, strict=True):
+                    row: dict[str, Any] = {"network": network, "m": m, "n": n, "k": k}
+                    row |= {"layout": layout, "dtype": dtype, "threads": count, **measured}
+                    found.append(row)
+                    say(row)
     return found
 
 
@@ -196,7 +272,14 @@ def ceilings(python: str, span: float) -> dict[str, float]:
 
 
 def tables(found: Sequence[dict[str, Any]]) -> list[tuple[str, list[str], list[list[Cell]]]]:
-    """(caption, titles, rows)."""
+    """(caption, titles, rows) for each number of threads."""
+    return [
+        _table([row for row in found if row["threads"] == count], count)
+        for count in sorted({row["threads"] for row in found})
+    ]
+
+
+def _table(found: Sequence[dict[str, Any]], count: int) -> tuple[str, list[str], list[list[Cell]]]:
     ways = [
         w for w in ("blas", "torch", "called", "replayed") if any(w in r["times"] for r in found)
     ]
@@ -216,11 +299,16 @@ def tables(found: Sequence[dict[str, Any]]) -> list[tuple[str, list[str], list[l
                 if row["dtype"] == dtype and bool(row["network"]) is of_steps
             ]
             if ratios:
-                means: list[Cell] = [geometric_mean(column) for column in zip(*ratios, strict=True)]
-                rows.append([title, "", "geometric mean", dtype, *[None] * len(ways), *means])
+                columns = list(zip(*ratios, strict=True))
+                for name, of in (("geometric mean", geometric_mean), ("least", min)):
+                    cells: list[Cell] = [of(column) for column in columns]
+                    rows.append([title, "", name, dtype, *[None] * len(ways), *cells])
     names = {"blas": "OpenBLAS", "torch": "PyTorch", "called": "ours", "replayed": "replayed"}
-    titles = ["", "", "m × n × k", "", *[names[w] for w in ways], "ratio", "ratio replayed"]
-    return [("Matrix products, GFLOP/s of one thread", titles, rows)]
+    compared = {"called": "ratio", "replayed": "ratio replayed"}
+    titles = ["", "", "m × n × k", "", *[names[w] for w in ways]]
+    titles += [compared[w] for w in ways if w in compared]
+    caption = f"Matrix products, GFLOP/s of {'one thread' if count == 1 else f'{count} threads'}"
+    return caption, titles, rows
 
 
 # --- the crossover
@@ -295,7 +383,8 @@ def main() -> None:
         output = table(titles, [list(row.values()) for row in rows])
     else:
         dtypes = arguments.dtype or ["float32", "float64"]
-        rows = run(shapes(), dtypes, sys.executable, arguments.rounds, 0.001)
+        counts = thread_counts()
+        rows = run(shapes(), dtypes, sys.executable, arguments.rounds, 0.001, counts)
         output = "\n\n".join(
             f"{caption}\n{table(titles, cells)}" for caption, titles, cells in tables(rows)
         )

@@ -55,7 +55,7 @@ def roofline(ax: Any, found: dict[str, Any]) -> None:
     import numpy as np
 
     limits = found["ceilings"]
-    rows = [row for row in found["products"] if row["dtype"] == "float32"]
+    rows = [r for r in found["products"] if r["threads"] == 1 and r["dtype"] == "float32"]
     xs, used = [], set()
     for row in rows:
         m, n, k = row["m"], row["n"], row["k"]

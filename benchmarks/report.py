@@ -65,7 +65,11 @@ def page(found: dict[str, Any]) -> str:
         f"Made by `python -m benchmarks --report`. {origin(found)}\n\n"
         "Each contender lives in a process of its own, and one at a time is asked for a round. All start from "
         "the same weights and data; whoever has another loss after a few steps is left out. Two numbers with a dash are "
-        "the quartiles of the rounds.\n\n![Training steps, products, growth](benchmarks.png)"
+        "the quartiles of the rounds.\n\n"
+        "Matrix products are made by all libraries in one process. *ours* is our kernel called from Python, *replayed* "
+        "the same as a compiled step replays it, called by native code and shared by the threads. With several threads each "
+        "library makes all products in its turn, and pauses between the turns let the other's threads go to sleep.\n\n"
+        "![Training steps, products, growth](benchmarks.png)"
     )
     return "\n\n".join([head, *parts]) + "\n"
 

@@ -13,6 +13,7 @@ from statistics import median
 import numpy as np
 import pytest
 
+import tinygrad_hw as tg
 from benchmarks import __main__ as command
 from benchmarks import harness, matmul, plots, report, startup, steps
 from benchmarks.contenders import CONTENDERS, Seat, Unsuited
@@ -52,6 +53,17 @@ def test_contestants_take_turns_and_the_time_is_a_call_s():
     assert taken == {"a": [1.0] * 3, "b": [3.0] * 3}
     assert order[-6:] == ["a", "b"] * 3
     assert harness.times_faster(taken["a"], taken["b"]) == 3
+
+
+def test_a_turn_s_first_calls_do_not_count():
+    clock, calls = [0.0], []
+
+    def run(times):
+        calls.append(times)
+        clock[0] += times * (9.0 if len(calls) == 1 else 1.0)
+
+    assert harness.seconds_a_call(run, 3.0, lambda: clock[0]) == 1.0
+    assert calls == [1, 1, 3]
 
 
 def test_ratios_are_medians_within_rounds():
@@ -274,6 +286,7 @@ def test_a_quick_run_needs_no_peer_and_keeps_its_promises(found):
     assert row["ratios"]["compiled / products"] > 0
     assert {row["by"] for row in found["growth"]} == {"width", "batch"}
     assert found["products"][0]["layout"] == "nt"
+    assert {row["threads"] for row in found["products"]} == set(matmul.thread_counts())
     assert found["ceilings"]["float32"] > found["ceilings"]["float64"] > 0
     assert {row["name"] for row in found["operators"]} >= {"add", "softmax", "SGD.step"}
 
@@ -337,6 +350,59 @@ def test_shapes_cover_the_steps_and_three_layouts():
     assert ("mnist", 100, 200, 784, "nt") in shapes
     assert len([s for s in shapes if not s[0]]) == 3 * len(matmul.SHAPES) == 30
     assert median(len(s) for s in shapes) == 5
+
+
+@pytest.fixture
+def two_threads():
+    before = tg.get_num_threads()
+    tg.set_num_threads(2)
+    yield
+    tg.set_num_threads(before)
+
+
+def test_threads_share_what_is_replayed_and_is_large_enough(two_threads):
+    for m, shared in ((4, 0), (100, 1)):
+        product = matmul.Product(m, 64, 100, "nt", np.dtype("f4"))
+        assert product.program.shared_launches == shared
+        product.check()
+        product.ours[...] = np.nan
+        product.replayed(3)
+        np.testing.assert_allclose(product.ours, product.theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_each_library_makes_all_products_in_its_turn(two_threads, monkeypatch):
+    monkeypatch.setattr(matmul, "PAUSE", 0)
+    chosen = [("tiny", 4, 5, 3, "nt"), ("", 30, 40, 50, "tn")]
+    rows = matmul.Bench().together(chosen, "float32", 2, 0.0001)
+    assert len(rows) == 2
+    for row in rows:
+        assert set(row["times"]) == {"blas", "replayed"}
+        assert row["ratios"]["blas / replayed"] > 0
+
+
+def test_products_have_a_table_for_each_number_of_threads():
+    def row(threads, m, **ratios):
+        times = {way: {"median": 1e-6} for way in ("blas", *ratios)}
+        return {
+            "network": "tiny", "m": m, "n": 5, "k": 3, "layout": "nt", "dtype": "float32",
+            "threads": threads, "times": times,
+            "ratios": {f"blas / {way}": ratio for way, ratio in ratios.items()},
+        }  # fmt: skip
+
+    one, two = matmul.tables(
+        [row(1, 4, called=1.0, replayed=2.0), row(2, 4, replayed=1.0), row(2, 8, replayed=4.0)]
+    )
+    assert one[0] == "Matrix products, GFLOP/s of one thread"
+    assert one[1][-2:] == ["ratio", "ratio replayed"]
+    assert two[0] == "Matrix products, GFLOP/s of 2 threads"
+    assert two[1][4:] == ["OpenBLAS", "replayed", "ratio replayed"]
+    assert [(line[2], line[-1]) for line in two[2][2:]] == [("geometric mean", 2.0), ("least", 1.0)]
+
+
+def test_threads_are_one_and_all_that_may_be_used(two_threads):
+    assert matmul.thread_counts() == [1, 2]
+    assert matmul.thread_counts(1) == [1]
+    assert matmul.thread_counts(4) == [1, 4]
 
 
 def test_the_crossover_has_a_row_for_each_type_and_layout(monkeypatch):
