@@ -130,7 +130,7 @@ def test_any_share_of_the_rows_and_columns_gives_the_same_bits(layout, dtype):
         flags = ACCUMULATE | BIAS
         whole = product(a, b, layout, flags, before.astype(dtype), bias)
         in_shares = before.astype(dtype)
-        for part in shares(m, n, np.dtype(dtype)):
+        for part in shares(m, n, np.dtype(dtype), 2, layout):
             product(a, b, layout, flags, in_shares, bias, part)
         np.testing.assert_array_equal(in_shares, whole)
         for _ in range(4):
@@ -164,12 +164,13 @@ def test_shares_cover_the_result_once():
     for dtype in (np.dtype("f4"), np.dtype("f8")):
         for m in (0, 1, 5, 12, 30, 100):
             for n in (0, 1, 7, 10, 31, 64, 1000):
-                covered = np.zeros((m, n))
-                parts = shares(m, n, dtype)
-                for i0, i1, j0, j1 in parts:
-                    covered[i0:i1, j0:j1] += 1
-                assert (covered == 1).all()
-                assert len(parts) <= 2
+                for layout in (NN, NT, TN):
+                    covered = np.zeros((m, n))
+                    parts = shares(m, n, dtype, 2, layout)
+                    for i0, i1, j0, j1 in parts:
+                        covered[i0:i1, j0:j1] += 1
+                    assert (covered == 1).all()
+                    assert len(parts) <= 2
 
 
 class Fenced:

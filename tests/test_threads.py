@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import subprocess
 import sys
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 import tinygrad_hw as tg
-from tinygrad_hw.kernels import heap, jit, launch, threads
+from tinygrad_hw.kernels import heap, jit, threads
+
+compile_shared = importlib.import_module("tinygrad_hw.compile.shared")
 
 
 @pytest.fixture
@@ -19,14 +22,14 @@ def shared(monkeypatch):
     monkeypatch.setattr(jit, "SHARED_AWAKE", (0, 0))
     monkeypatch.setattr(jit, "SHARED_ASLEEP", (0, 0))
     calls = []
-    share_out = launch.share_out
+    share_out = compile_shared.share_out
 
-    def counted(kernel, parts):
-        done = share_out(kernel, parts)
-        calls.append((kernel.name, len(parts), done))
+    def counted(kernel, args):
+        done = share_out(kernel, args)
+        calls.append((kernel.name, done))
         return done
 
-    monkeypatch.setattr(launch, "share_out", counted)
+    monkeypatch.setattr(compile_shared, "share_out", counted)
     before = tg.get_num_threads()
     tg.set_num_threads(2)
     yield calls
@@ -46,7 +49,7 @@ def gradients() -> list[np.ndarray]:
 def test_shared_calls_give_the_same_bit_for_bit(shared):
     gradients()  # a kernel's first call is its own
     found = gradients()
-    names = {name for name, parts, done in shared if parts == 2 and done}
+    names = {name for name, done in shared if done}
     assert {"gemm.gemm", "loop.tanh.float32"} <= names
     assert any("convol" in name for name in names)
     tg.set_num_threads(1)
@@ -56,16 +59,17 @@ def test_shared_calls_give_the_same_bit_for_bit(shared):
     assert not shared
 
 
-def test_while_another_thread_has_the_workers_a_call_is_done_alone(shared):
+@pytest.mark.parametrize(
+    "lock", [lambda: threads.pool.busy, lambda: compile_shared._lock], ids=["workers", "programs"]
+)
+def test_while_another_thread_is_at_it_a_call_is_done_alone(shared, lock):
     found = gradients()
     shared.clear()
-    with threads.pool.busy:
+    with lock():
         for a, b in zip(found, gradients(), strict=True):
             np.testing.assert_array_equal(a, b)
+        assert not lock().acquire(False)
     assert shared
-    assert not any(done for *_, done in shared)
-    assert threads.pool.busy.acquire(False)
-    threads.pool.busy.release()
 
 
 def test_memory_is_kept_unless_told_otherwise():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import threading
-from array import array as words
 from collections import Counter
 from typing import Any
 
@@ -41,8 +40,11 @@ class Pass:
     order of its parts.
     """
 
-    def __init__(self, program: Any, copied: list[int], outputs: list[tuple], once: bool) -> None:
+    def __init__(
+        self, program: Any, done: int, copied: list[int], outputs: list[tuple], once: bool
+    ) -> None:
         self.program = program
+        self.done = done  # what its replay returns
         self.copied = copied
         self.outputs = outputs
         self.once = once
@@ -65,8 +67,8 @@ class Pass:
         if not self.lock.acquire(False):  # another thread is at it
             return False
         try:
-            program.ids[:] = words("q", map(id, arrays))
-            if not program.fits(program.control) or program.replay() >= 0:
+            program.use(arrays)
+            if program.replay() != self.done:
                 return False
         finally:
             self.lock.release()
@@ -171,7 +173,7 @@ def _meet(key: tuple, nodes: list[Node], leaves: list[Any], cotangent: np.ndarra
 
 def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass | None:
     """The pass through ``nodes``, done once more on a copy of the graph; None where it is not native."""
-    from .compile.program import Program
+    from .compile.program import DONE, Program
     from .tensor import Tensor, _revive
 
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
@@ -230,7 +232,7 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
         return None
     program.let_go()
     once = all(uses[id(leaf)] == 1 for leaf in leaves)
-    return Pass(program, copied, outputs, once)
+    return Pass(program, DONE, copied, outputs, once)
 
 
 def _own(recorder: Recorder, gradients: Any) -> list[np.ndarray | None]:

@@ -71,7 +71,7 @@ class Tensor(Methods):
     @classmethod
     def _wrap(cls, array: np.ndarray) -> Tensor:
         """A Tensor around ``array`` itself: no copy, no history."""
-        self = cls.__new__(cls)
+        self = _new(cls)
         self._array = array
         self._requires_grad = False
         self._node = None

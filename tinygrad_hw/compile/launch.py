@@ -25,6 +25,9 @@ _CARRAY = 0x1 | 0x100 | 0x400  # contiguous, aligned, writeable
 _KIND = object.__basicsize__ + 8
 _KIND_BYTES = ~(0xFF << 24)
 
+#: What replays return beside the number of a launch that stopped them.
+DONE, UNLIKE = -1, -2
+
 _FITS = f"""
 def fits(control):
 {{names}}
@@ -72,7 +75,7 @@ def replay() -> Callable[[int, int, int, int], int]:
 
     ``control`` is the address of a block of addresses (``CONTROL``), ``pool`` that of the workers' or 0. Where ``first``
     is 0, words that are addresses in the step's arguments are set before: for each (w, i, offset) of ``moves``,
-    words[w] = the address of the elements of the array with the id ids[i], plus offset. Returns −1, or the number of the
+    words[w] = the address of the elements of the array with the id ids[i], plus offset. Returns DONE, or the number of the
     launch that found something wrong with its operands, which ends the replay.
     """
     native = intrinsics()
@@ -86,6 +89,18 @@ def replay() -> Callable[[int, int, int, int], int]:
 def _control() -> str:
     """Source lines that read a control block."""
     return "\n".join(f"    {name} = at(control + {8 * i})" for i, name in enumerate(CONTROL))
+
+
+_STEP = """
+def step(control, pool, last):
+    return replay(control, pool, 0, last) if fits(control) else {unlike}
+"""
+
+
+@functools.cache
+def step() -> Callable[[int, int, int], int]:
+    """``step(control, pool, last)``: all launches, if the arrays fit; UNLIKE, and nothing done, if they do not."""
+    return made("step", _STEP.format(unlike=UNLIKE), {"fits": fits(), "replay": replay()})
 
 
 @functools.cache

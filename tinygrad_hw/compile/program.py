@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array as longs
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..kernels import threads
 from ..kernels.launch import address, entry, kind_of, serve, words_of
 from ..kernels.recording import Call, Launch, Recorder, arrays_in, root_of
 from ..kernels.threads import get_num_threads
-from .launch import fits, kind_word, native_call, replay, sweep
+from .launch import DONE, kind_word, native_call, replay, step, sweep
 from .memory import arrange
 
 _ALIGNMENT = 64
@@ -164,19 +165,20 @@ class Program:
         spans = [place for places in self.numbers.values() for place in places]
         self.number_words = np.array([w for low, high in spans for w in range(low, high)], np.int64)
         self.moves = np.array(moves, np.int64).reshape(-1, 3)
-        self.ids = np.array([id(a) for a in self.inputs], np.int64)
+        ids = np.array([id(a) for a in self.inputs], np.longlong)
+        #: The ids of the arrays of the moment. A view, since one element of it is set in a third of an array's time.
+        self.ids = memoryview(ids)  # type: ignore[arg-type]
         self.looks = np.array(
             [word for a in self.inputs for word in (kind_word(a.dtype), a.ndim, *a.shape)], np.int64
         )
-        tables = self.entries, self.rows, self.firsts, self.words, self.ids, self.moves
+        tables = self.entries, self.rows, self.firsts, self.words, ids, self.moves
         self._control_block = np.array(
             [*map(address, tables), len(self.moves), address(self.looks), len(self.inputs)],
             np.int64,
         )
         self.control = address(self._control_block)
         self._replay = native_call(replay(), 4)
-        #: ``fits(control)``: whether the arrays with the ids ``ids`` are such as the step was recorded with.
-        self.fits = native_call(fits(), 1)
+        self._step = native_call(step(), 3)
         self._serve = serve() if self.shared_launches else None
         self._count = whole = len(self.launches)
         #: Whether the whole step is native, so that many can be run at once.
@@ -200,7 +202,7 @@ class Program:
 
     def use_inputs(self) -> None:
         """Let the arguments be the inputs as they were recorded."""
-        self.ids[:] = [id(a) for a in self.inputs]
+        self.use(self.inputs)
         self._replay(self.control, 0, 0, 0)
 
     def replay_one(self, launch: int) -> None:
@@ -209,10 +211,10 @@ class Program:
 
     def run(self, arguments: list[np.ndarray]) -> None:
         """Do the step on ``arguments``, contiguous arrays shaped as those of the recording."""
-        self.ids[:] = [id(a) for a in arguments]
+        self.use(arguments)
         before = self.prepare()
-        stopped = self.replay() if self.native else self._run_parts(arguments)
-        if stopped >= 0:
+        stopped = self._run_parts(arguments)
+        if stopped != DONE:
             self.fail(stopped, arguments, before)
 
     def prepare(self) -> list[Callable[[], Any]]:
@@ -227,13 +229,20 @@ class Program:
             raise
         return before
 
+    def use(self, arrays: list[np.ndarray]) -> None:
+        """Let ``arrays`` be the arguments."""
+        self.ids[:] = longs("q", map(id, arrays))
+
     def replay(self) -> int:
-        """Do a native step on the arrays with the ids ``ids``: −1, or the number of the launch that stopped it."""
+        """Do a native step on the arrays with the ids ``ids``: DONE, or the number of the launch that stopped it.
+
+        UNLIKE, and nothing done, where these are not contiguous, of the recorded shapes and types.
+        """
         if self._serve is None:
-            return self._replay(self.control, 0, 0, self._count)
+            return self._step(self.control, 0, self._count)
         pool = self._lend()
         try:
-            return self._replay(self.control, pool, 0, self._count)
+            return self._step(self.control, pool, self._count)
         finally:
             self._return(pool)
 
@@ -244,7 +253,7 @@ class Program:
         """
         inputs, words = self.inputs, self.words
         batch = len(inputs[0])
-        self.ids[:] = [id(a) for a in inputs]
+        self.use(inputs)
         table = np.array(
             [[address(a), a[:1].nbytes, address(b)] for a, b in zip(sources, inputs, strict=True)],
             np.int64,
@@ -293,7 +302,7 @@ class Program:
             threads.pool.busy.release()
 
     def _run_parts(self, arguments: list[np.ndarray]) -> int:
-        """Do a step that is not all native, likewise."""
+        """Do the step on ``arguments``, which fit: DONE, or the number of the launch that stopped it."""
         pool = self._lend()
         try:
             for call in self.first_calls:
@@ -301,13 +310,13 @@ class Program:
             for part in self.parts:
                 if isinstance(part, tuple):
                     stopped = self._replay(self.control, pool, *part)
-                    if stopped >= 0:
+                    if stopped != DONE:
                         return stopped
                 else:
                     self._call(part, arguments)
         finally:
             self._return(pool)
-        return -1
+        return DONE
 
     def _call(self, call: Call, arguments: list[np.ndarray]) -> None:
         """Do a call, which reads and changes arguments where they were recorded."""

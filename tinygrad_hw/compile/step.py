@@ -20,6 +20,7 @@ from ..errors import CaptureError
 from ..kernels import recording
 from ..kernels.recording import Recorder, root_of
 from ..tensor import Tensor
+from .launch import DONE, UNLIKE
 from .program import Program, address
 
 #: Programs that one compiled step keeps; the one used longest ago goes first.
@@ -106,9 +107,9 @@ class _Recorded:
         """
         program, simple, entry, enabled = self.program, self.simple, self.entry, self.enabled
         ids, hosts, replay = program.ids, program.hosts, program.replay
-        prepare = program.prepare
-        fits, control = program.fits, program.control
-        mode, wrap, leave, count = graph.mode, Tensor._wrap, self._leave, len(self.signature or ())
+        prepare = program.prepare if program.undos else None
+        mode, leave, count = graph.mode, self._leave, len(self.signature or ())
+        copy = None if simple is None else simple.copy
         if (
             self.signature is None
             or not program.native
@@ -121,21 +122,31 @@ class _Recorded:
         def shortcut(args: tuple) -> Any:
             if recording.changes != self.seen or mode.enabled is not enabled or len(args) != count:
                 return MISSED
-            for i, a in enumerate(args):
-                if a.__class__ is not Tensor or a._requires_grad:
-                    return MISSED
-                ids[i] = id(a._array)
-            if not fits(control):
+            try:
+                for i, a in enumerate(args):
+                    if a._requires_grad:
+                        return MISSED
+                    ids[i] = id(a._array)
+            except AttributeError:  # no Tensor
                 return MISSED
             if entry and not self._finds():
                 return MISSED
-            before = prepare() if hosts else []
+            before: Any = ()
+            if prepare is not None:
+                before = prepare()
+            else:
+                for host in hosts:
+                    host(program)
             stopped = replay()
-            if stopped >= 0:
+            if stopped != DONE:
+                if stopped == UNLIKE:
+                    for restore in before:
+                        restore()
+                    return MISSED
                 program.fail(stopped, [a._array for a in args], before)
             leave()
-            if simple is not None:
-                return wrap(simple.copy())
+            if copy is not None:
+                return Tensor._wrap(copy())
             return self._results(args, [a._array for a in args])
 
         return shortcut

@@ -344,19 +344,22 @@ def _plain(out, a, b, bias, layout, flags, row_start, row_stop, column_start, co
 SHARED_FROM = 80_000
 
 
-def shares(m: int, n: int, dtype: np.dtype, parts: int = 2) -> list[tuple[int, int, int, int]]:
+def shares(
+    m: int, n: int, dtype: np.dtype, parts: int = 2, layout: int = NN
+) -> list[tuple[int, int, int, int]]:
     """The ranges of rows and columns (the last arguments of ``gemm``) for ``parts`` threads; fewer where C is small.
 
-    Columns are shared if there are enough: each thread then packs its own part of B.
+    Columns are shared if there are enough: each thread then packs its own part of B. But the gradient of a weight (TN)
+    is shared by rows, as its update is and as NT shares the weight's: the halves stay in the caches of one core each.
     """
     per_vector = vector_bytes() // dtype.itemsize
     vectors = -(-n // per_vector)
-    if vectors >= 2 * parts:
-        cuts = [vectors * i // parts * per_vector for i in range(parts)] + [n]
-        return [(0, m, low, high) for low, high in itertools.pairwise(cuts)]
     heights = host_tiles().heights
     tallest = heights[min(max(vectors, 1), len(heights)) - 1]
     tiles = -(-m // tallest)
+    if vectors >= 2 * parts and not (layout == TN and tiles >= 2 * parts):
+        cuts = [vectors * i // parts * per_vector for i in range(parts)] + [n]
+        return [(0, m, low, high) for low, high in itertools.pairwise(cuts)]
     cuts = sorted({min(m, tiles * i // parts * tallest) for i in range(parts)} | {m})
     return [(low, high, 0, n) for low, high in itertools.pairwise(cuts)] or [(0, m, 0, n)]
 
@@ -374,7 +377,7 @@ def _split(args: tuple, parts: int) -> list[tuple] | None:
     out = args[0]
     if out.size * _inner(args) < SHARED_FROM:
         return None
-    ranges = shares(out.shape[0], out.shape[1], out.dtype, parts)
+    ranges = shares(out.shape[0], out.shape[1], out.dtype, parts, args[4])
     return [(*args[:6], *r) for r in ranges] if len(ranges) > 1 else None
 
 

@@ -245,29 +245,30 @@ class Kernel:
         if compiled is None:
             return self._first_call(args)
         try:
-            if self.split is not None and args[0].size + args[1].size >= SHARED_AWAKE[0]:
-                parts = self._parts(args)
-                if parts is not None and self._share_out(parts):
-                    return None
+            if (
+                self.split is not None
+                and args[0].size + args[1].size >= SHARED_AWAKE[0]
+                and self._pays(args)
+                and self._share_out(args)
+            ):
+                return None
             return compiled(*args)
         except Exception as error:
             raise self._explain(error, args) from None
 
-    def _parts(self, args: tuple) -> list[tuple] | None:
-        """The parts that threads do at the same time, if that pays."""
-        count = threads.get_num_threads()
-        if count == 1:
-            return None
+    def _pays(self, args: tuple) -> bool:
+        """Whether a call takes long enough to be shared by threads."""
+        if threads.get_num_threads() == 1:
+            return False
         size, work = SHARED_AWAKE if threads.pool.awake else SHARED_ASLEEP
-        pays = args[0].size + args[1].size >= size if self.work is None else self.work(args) >= work
-        if not pays:
-            return None
-        return self.split(args, count)  # type: ignore[misc]
+        if self.work is not None:
+            return self.work(args) >= work
+        return args[0].size + args[1].size >= size
 
-    def _share_out(self, parts: list[tuple]) -> bool:
-        from .launch import share_out  # which is made of kernels
+    def _share_out(self, args: tuple) -> bool:
+        from ..compile.shared import share_out  # which is made of kernels
 
-        return share_out(self, parts)
+        return share_out(self, args)
 
     def run(self, args: tuple) -> Any:
         """Call it without being noted."""

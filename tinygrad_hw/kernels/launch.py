@@ -208,20 +208,3 @@ def made(name: str, text: str, names: dict[str, Any]) -> Any:
 def share() -> Callable[[int, int, int, int], None]:
     """``share(pool, entries, rows, parts)``: do the parts of a launch with whoever serves the pool."""
     return made("share", threads.SHARE, atomics())
-
-
-def share_out(kernel: Kernel, parts: list[tuple]) -> bool:
-    """Do the parts of a call, the workers beside this thread; False, and nothing done, while another thread has them."""
-    pool = threads.pool
-    lent = pool.lend(serve())
-    if not lent:
-        return False
-    try:
-        code = entry(kernel, [kind_of(a) for a in parts[0]])
-        words = np.array([[word for a in part for word in words_of(a)] for part in parts], np.int64)
-        rows = address(words) + words.strides[0] * np.arange(len(parts))
-        entries = np.full(len(parts), code, np.int64)
-        share()(lent, address(entries), address(rows), len(parts))
-    finally:
-        pool.busy.release()
-    return True

@@ -156,8 +156,11 @@ def cross_entropy(out, x, target, ignored, mean):
         if (target[i] < 0 or target[i] >= m) and target[i] != ignored:
             return i + 1
     step = rows_at_once(x)
-    scratch = np.empty((min(n, step), m), out.dtype)
-    logs = np.empty(min(n, step), out.dtype)
+    most = min(n, step)
+    memory = np.empty(
+        most * (m + 1), out.dtype
+    )  # once: to ask for it takes as long as 16 exponentials
+    scratch, logs = memory[most:].reshape(most, m), memory[:most]
     total = 0.0
     count = 0
     for start in range(0, n, step):

@@ -333,12 +333,13 @@ class Optimizer:
         alike = Alike(self, group)
         alike.members = [p for p, _ in members]
         alike.settle()
+        counted = alike.counted
         last: tuple = ()
         seen: list = []
 
         def refresh(program: Any) -> bool:
             nonlocal last, seen
-            if seen == [*group.values()] and not alike.counted:
+            if not counted and seen == [*group.values()]:
                 return False
             seen = [*group.values()]
             now, _, numbers = alike.next()
@@ -353,7 +354,7 @@ class Optimizer:
             program.set_numbers(launches, numbers)
             return True
 
-        return refresh, alike.undo if alike.counted else None
+        return refresh, alike.undo if counted else None
 
     def state_dict(self) -> dict[str, Any]:
         """``{"state": {index: …}, "param_groups": […]}``, parameters numbered over all groups.
