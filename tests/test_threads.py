@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import subprocess
 import sys
 
@@ -11,9 +10,8 @@ import numpy as np
 import pytest
 
 import tinygrad_hw as tg
+from tinygrad_hw.compile import shared as compile_shared
 from tinygrad_hw.kernels import heap, jit, threads
-
-compile_shared = importlib.import_module("tinygrad_hw.compile.shared")
 
 
 @pytest.fixture
@@ -22,14 +20,14 @@ def shared(monkeypatch):
     monkeypatch.setattr(jit, "SHARED_AWAKE", (0, 0))
     monkeypatch.setattr(jit, "SHARED_ASLEEP", (0, 0))
     calls = []
-    share_out = compile_shared.share_out
+    share_out = jit.share_out
 
     def counted(kernel, args):
         done = share_out(kernel, args)
         calls.append((kernel.name, done))
         return done
 
-    monkeypatch.setattr(compile_shared, "share_out", counted)
+    monkeypatch.setattr(jit, "share_out", counted)
     before = tg.get_num_threads()
     tg.set_num_threads(2)
     yield calls

@@ -233,6 +233,9 @@ class _Anomaly(threading.local):
 mode = _Mode()
 anomaly = _Anomaly()
 
+#: ``replay(root, cotangent, retain_graph)``: the whole pass at once, or False, and nothing done. Set by ``compile.passes``.
+replay: Callable[[Any, Any, bool], bool] = lambda *_: False  # noqa: E731
+
 
 def is_grad_enabled() -> bool:
     """Whether operations are being recorded in this thread."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, graph, hooks, names, numpy_functions, ops, passes, printing
+from . import dtypes, graph, hooks, names, numpy_functions, ops, printing
 from .errors import DTypeError, GraphError, ShapeError
 from .graph import Node, run_backward
 from .kernels import recording
@@ -663,9 +663,8 @@ def _cotangents(name: str, outputs: tuple, gradients: tuple, graph_wanted: bool)
 
 
 def _nobody_looks() -> bool:
-    """Whether a backward pass may be replayed: no recording, hooks of leaves or search for anomalies."""
-    recorder = recording.current and recording.here()
-    return recorder is None and not hooks.leaves and graph.anomaly.check is None
+    """Whether no step is being recorded and no anomalies are looked for."""
+    return (recording.current and recording.here()) is None and graph.anomaly.check is None
 
 
 def backward(
@@ -676,7 +675,7 @@ def backward(
     keep = create_graph if retain_graph is None else retain_graph
     if len(roots) == 1 and not create_graph and _nobody_looks():
         ((edge, cotangent),) = roots
-        if passes.run(edge, cotangent, keep):
+        if graph.replay(edge, cotangent, keep):
             return
     before, graph.mode.enabled = graph.mode.enabled, create_graph
     try:

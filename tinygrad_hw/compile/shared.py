@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import threads
+from ..kernels import jit, threads
 from ..kernels.jit import Kernel
 from ..kernels.recording import Launch, Recorder
 from .launch import DONE
@@ -48,3 +48,6 @@ def _program(kernel: Kernel, key: tuple, count: int) -> Program | None:
     program = Program(recorder, arrays, [], [])
     program.let_go()
     return program if program.shared_launches else None
+
+
+jit.share_out = share_out

@@ -209,6 +209,10 @@ SHARED_ASLEEP = 700_000, 40_000_000
 SHARED_AWAKE = 80_000, 10_000_000
 
 
+#: ``share_out(kernel, args)``: do a call on several threads, or return False, and nothing done. Set by ``compile.shared``.
+share_out: Callable[[Any, tuple], bool] = lambda *_: False  # noqa: E731
+
+
 class Kernel:
     """A function of arrays and numbers that is compiled, or loaded from disk, when first called.
 
@@ -249,7 +253,7 @@ class Kernel:
                 self.split is not None
                 and args[0].size + args[1].size >= SHARED_AWAKE[0]
                 and self._pays(args)
-                and self._share_out(args)
+                and share_out(self, args)
             ):
                 return None
             return compiled(*args)
@@ -264,11 +268,6 @@ class Kernel:
         if self.work is not None:
             return self.work(args) >= work
         return args[0].size + args[1].size >= size
-
-    def _share_out(self, args: tuple) -> bool:
-        from ..compile.shared import share_out  # which is made of kernels
-
-        return share_out(self, args)
 
     def run(self, args: tuple) -> Any:
         """Call it without being noted."""

@@ -15,10 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node, no_grad, run_backward
-from .kernels import recording
-from .kernels.recording import Recorder, root_of
-from .kernels.threads import get_num_threads
+from .. import graph, hooks  # type: ignore[no-redef]  # the module, not the package's function
+from ..graph import Node
+from ..kernels import recording
+from ..kernels.recording import Recorder, root_of
+from ..kernels.threads import get_num_threads
+from ..tensor import Tensor, _revive
+from .launch import DONE
+from .program import Program
 
 #: How often a graph is met before its pass is recorded: to record takes as long as some hundred operators.
 SEEN = 20
@@ -41,10 +45,9 @@ class Pass:
     """
 
     def __init__(
-        self, program: Any, done: int, copied: list[int], outputs: list[tuple], once: bool
+        self, program: Program, copied: list[int], outputs: list[tuple], once: bool
     ) -> None:
         self.program = program
-        self.done = done  # what its replay returns
         self.copied = copied
         self.outputs = outputs
         self.once = once
@@ -68,7 +71,7 @@ class Pass:
             return False
         try:
             program.use(arrays)
-            if program.replay() != self.done:
+            if program.replay() != DONE:
                 return False
         finally:
             self.lock.release()
@@ -121,6 +124,8 @@ def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
             arrays.append(entry[0])
         if len(nodes) > NODES:
             return False
+    if hooks.leaves and any(id(leaf) in hooks.leaves for leaf in leaves):
+        return False
     arrays.append(cotangent)
     whole = tuple(key)
     try:
@@ -173,9 +178,6 @@ def _meet(key: tuple, nodes: list[Node], leaves: list[Any], cotangent: np.ndarra
 
 def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass | None:
     """The pass through ``nodes``, done once more on a copy of the graph; None where it is not native."""
-    from .compile.program import DONE, Program
-    from .tensor import Tensor, _revive
-
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         return None
     inputs: list[np.ndarray] = []
@@ -213,8 +215,8 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
         recorder.know(a)
     captured: dict[Any, Any] = {copies[leaf]: None for leaf in leaves}
     try:
-        with recording.recording(recorder), no_grad():
-            run_backward(
+        with recording.recording(recorder), graph.no_grad():
+            graph.run_backward(
                 [(copies[nodes[0]], Tensor._wrap(inputs[-1]))],
                 retain_graph=False,
                 captured=captured,
@@ -232,7 +234,7 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
         return None
     program.let_go()
     once = all(uses[id(leaf)] == 1 for leaf in leaves)
-    return Pass(program, DONE, copied, outputs, once)
+    return Pass(program, copied, outputs, once)
 
 
 def _own(recorder: Recorder, gradients: Any) -> list[np.ndarray | None]:
@@ -255,3 +257,6 @@ def _own(recorder: Recorder, gradients: Any) -> list[np.ndarray | None]:
         taken.add(id(root))
         found.append(g._array)
     return found
+
+
+graph.replay = run
