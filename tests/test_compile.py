@@ -602,6 +602,66 @@ def test_a_sweep_stops_at_what_is_wrong():
         fast.sweep((x, y), np.array([3, 60]), 2)
 
 
+def test_memory_that_overlaps_is_moved_as_numpy_does():
+    def shifted(x):
+        y = x + 0
+        y[1:] = y[:-1]
+        z = x + 0
+        z[2::2] = z[1:5]
+        t = (x[:9] + 0).reshape((3, 3))
+        t.copy_(t.T)
+        f = (x * 1.0).reshape((1, -1))
+        g = f.flip(0)
+        g.add_(1)
+        return y, z, t, f, g
+
+    fast = tg.compile(shifted)
+    for k in range(3):
+        x = tg.tensor(np.arange(10.0) + k)
+        for a, b in zip(fast(x), shifted(x), strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_empty_and_single_operands_are_recorded():
+    def step(x, e):
+        return (
+            e @ e.transpose(-1, -2),
+            tg.where(True, 1.0, 2.0) + x,
+            tg.where(x > 0, x, 0.5),
+            tg.where(tg.tensor(True), x, -x),
+            x.sum((0, 2)),
+            e.sum(1),
+        )
+
+    fast = tg.compile(step)
+    for k in range(3):
+        x, e = tg.randn(2, 3, 4) + k, tg.zeros(2, 3, 0)
+        for a, b in zip(fast(x, e), step(x, e), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), 1e-6)
+
+
+def test_a_step_that_a_check_stops_is_not_counted():
+    model = network()
+    optimizer = optim.Adam(model.parameters(), 0.01)
+    scheduler = optim.lr_scheduler.StepLR(optimizer, 1)
+    weight = tg.ones(3)
+
+    @tg.compile
+    def step(x, y):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y, weight=weight).backward()
+        optimizer.step()
+        scheduler.step()
+
+    x, y = next(batches(1, 4))
+    for _ in range(3):
+        step(x, y)
+    with pytest.raises(IndexError, match="got 9"):
+        step(x, tg.tensor([0, 1, 9, 2]))
+    assert {v["step"] for v in optimizer.state.values()} == {3}
+    assert scheduler.last_epoch == 3
+
+
 @pytest.mark.parametrize("swept", [False, True])
 def test_a_step_that_stops_is_not_counted(swept):
     """Neither by Adam nor by a schedule: then it goes on as if the step had not been tried."""

@@ -88,16 +88,9 @@ def _overwrite(target, name: str, index: tuple, values: np.ndarray) -> None:
     recorder.adopt(target)
     if not recorder.knows(values):
         values = recording.constant(np.array(values))
-    part = target._array[index] if _shows(index) else None
-    if part is None or not arrays.assign(part, values):
+    if index is not _ALL or not arrays.assign(target._array, values):
         recorder.effect(operator.setitem, (target._array, index, values), name)
     recorder.changes(target, name)
-
-
-def _shows(index: tuple) -> bool:
-    """Whether an index shows a part of an array, instead of choosing elements."""
-    kinds = {i.__class__ for i in index if i is not None and i is not Ellipsis}
-    return index is _ALL or (slice in kinds and kinds <= {slice, int})
 
 
 def broadcasts(shape: tuple, to: tuple) -> bool:

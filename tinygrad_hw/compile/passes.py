@@ -32,6 +32,7 @@ KNOWN, KEPT = 64, 1 << 28
 NODES, BYTES = 1000, 1 << 28
 _NEVER = -1
 
+_books = threading.Lock()
 _counts: dict[tuple, int] = {}
 _passes: dict[tuple, Pass] = {}
 
@@ -56,8 +57,6 @@ class Pass:
     def run(self, arrays: list[np.ndarray], leaves: list[Any]) -> bool:
         """Add to the leaves' gradients; False, and nothing done, where something is unlike the recording."""
         program, once, found = self.program, self.once, []
-        for i in self.copied:
-            arrays[i] = np.array(arrays[i], order="C")
         for i, shape, dtype in self.outputs:
             leaf = leaves[i]
             if leaf._array.dtype != dtype:
@@ -69,6 +68,8 @@ class Pass:
             found.append((leaf, gradient))
         if not self.lock.acquire(False):  # another thread is at it
             return False
+        for i in self.copied:
+            arrays[i] = np.array(arrays[i], order="C")
         try:
             program.use(arrays)
             if program.replay() != DONE:
@@ -87,7 +88,7 @@ def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
     """The pass from ``root``, if it can be replayed; else False, and nothing has been done."""
     if root.__class__ is not Node:
         return False
-    first = root.sequence
+    last, falling = root.sequence, True
     nodes, leaves, arrays = [root], [], []
     key: list[Any] = [get_num_threads()]
     place: dict[Any, int] = {root: 0}
@@ -95,8 +96,13 @@ def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
         saved = node.saved
         if saved is None or node.watchers or node.__class__ is not Node:
             return False
-        # Cotangents are added in the order in which nodes were made.
-        key += node.op, node.attrs, node.shape, node.dtype.num, first - node.sequence
+        key += node.op, node.attrs, node.shape, node.dtype.num
+        for attr in node.attrs:
+            if attr.__class__ is float:  # 0.0 is not -0.0
+                key.append(repr(attr))
+        if node.sequence > last:
+            falling = False
+        last = node.sequence
         for edge in node.edges:
             if edge is not None and edge not in place:
                 place[edge] = len(place)
@@ -113,7 +119,7 @@ def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
                 arrays.append(entry[0])
             elif entry.__class__ is np.ndarray:
                 arrays.append(entry)
-            elif isinstance(entry, int | float):  # behind so many arrays; and 0.0 is not -0.0
+            elif isinstance(entry, int | float):  # behind so many arrays
                 key.append((len(arrays), repr(entry)))
             elif entry is not None:
                 return False
@@ -127,6 +133,8 @@ def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
     if hooks.leaves and any(id(leaf) in hooks.leaves for leaf in leaves):
         return False
     arrays.append(cotangent)
+    if not falling:  # cotangents are added in the order in which nodes were made
+        key.append(tuple(sorted(range(len(nodes)), key=lambda i: nodes[i].sequence)))
     whole = tuple(key)
     try:
         found = _passes.get(whole)
@@ -137,7 +145,7 @@ def run(root: Any, cotangent: np.ndarray, retain_graph: bool) -> bool:
         except TypeError:  # an attribute that is no key
             return False
     if found is None:
-        _meet(whole, nodes, leaves, cotangent)
+        _meet(whole, nodes, leaves, arrays)
         return False
     if not found.run(arrays, leaves):
         return False
@@ -156,28 +164,38 @@ def _hashable(value: Any) -> Any:
     return (slice, value.start, value.stop, value.step) if isinstance(value, slice) else value
 
 
-def _meet(key: tuple, nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> None:
+def _meet(key: tuple, nodes: list[Node], leaves: list[Any], arrays: list[np.ndarray]) -> None:
     """Count a graph, and record its pass when it has come often enough."""
-    met = _counts.pop(key, 0)
-    if met != _NEVER:
-        met += 1
-    _counts[key] = met
-    if len(_counts) > KNOWN:
-        del _counts[next(iter(_counts))]
-    if met < SEEN:
+    with _books:
+        met = _counts.pop(key, 0)
+        if met != _NEVER:
+            met += 1
+        _counts[key] = _NEVER if met >= SEEN else met
+        if len(_counts) > KNOWN:
+            del _counts[next(iter(_counts))]
+    if met < SEEN or sum(a.nbytes for a in arrays) > BYTES:
         return
-    _counts[key] = _NEVER
-    found = _record(nodes, leaves, cotangent)
-    if found is None:
+    try:
+        found = _record(nodes, leaves, arrays[-1])
+    except recording.Busy:
+        with _books:
+            _counts[key] = met - 1  # the next time, perhaps
         return
-    _passes[key] = found
-    while len(_passes) > KNOWN or sum(p.program.block_bytes for p in _passes.values()) > KEPT:
-        oldest = next(iter(_passes))
-        del _passes[oldest]
+    if found is None or found.program.block_bytes > KEPT:
+        return
+    with _books:
+        _passes[key] = found
+        while len(_passes) > KNOWN or sum(p.program.block_bytes for p in _passes.values()) > KEPT:
+            oldest = next(iter(_passes))
+            del _passes[oldest]
+            _counts.pop(oldest, None)
 
 
 def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass | None:
-    """The pass through ``nodes``, done once more on a copy of the graph; None where it is not native."""
+    """The pass through ``nodes``, done once more on a copy of the graph; None where it is not native.
+
+    Raises: Busy while another thread is recording.
+    """
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         return None
     inputs: list[np.ndarray] = []
@@ -199,8 +217,6 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
         for node in nodes
     ]
     copy_of(cotangent)
-    if sum(a.nbytes for a in inputs) > BYTES:
-        return None
     copies: dict[Any, Any] = {leaf: Tensor._wrap(leaf._array) for leaf in leaves}
     for node, (saved, saved_out) in sorted(
         zip(nodes, kept, strict=True), key=lambda pair: pair[0].sequence
@@ -215,7 +231,7 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
         recorder.know(a)
     captured: dict[Any, Any] = {copies[leaf]: None for leaf in leaves}
     try:
-        with recording.recording(recorder), graph.no_grad():
+        with recording.recording(recorder, wait=False), graph.no_grad():
             graph.run_backward(
                 [(copies[nodes[0]], Tensor._wrap(inputs[-1]))],
                 retain_graph=False,
@@ -228,6 +244,8 @@ def _record(nodes: list[Node], leaves: list[Any], cotangent: np.ndarray) -> Pass
         outputs = [(i, g.shape, g.dtype) for i, g in enumerate(gradients) if g is not None]
         arrays = [g for g in gradients if g is not None]
         program = Program(recorder, inputs + arrays, arrays, [])
+    except recording.Busy:
+        raise
     except Exception:  # what is wrong shows in the ordinary pass
         return None
     if not program.native:

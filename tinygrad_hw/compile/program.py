@@ -213,7 +213,12 @@ class Program:
         """Do the step on ``arguments``, contiguous arrays shaped as those of the recording."""
         self.use(arguments)
         before = self.prepare()
-        stopped = self._run_parts(arguments)
+        try:
+            stopped = self._run_parts(arguments)
+        except BaseException:  # a check's, or that of a call
+            for restore in before:
+                restore()
+            raise
         if stopped != DONE:
             self.fail(stopped, arguments, before)
 

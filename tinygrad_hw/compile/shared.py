@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from typing import Any
 
@@ -14,7 +13,11 @@ from ..kernels.recording import Launch, Recorder
 from .launch import DONE
 from .program import Program
 
+#: Programs that are kept; the oldest goes first.
+KEPT = 256
+
 _lock = threading.Lock()
+_programs: dict[tuple, Program | None] = {}
 
 
 def share_out(kernel: Kernel, args: tuple) -> bool:
@@ -23,11 +26,17 @@ def share_out(kernel: Kernel, args: tuple) -> bool:
     False, and nothing done, where it has no parts or another Python thread is at it.
     """
     arrays = [a for a in args if isinstance(a, np.ndarray)]
-    key = tuple([(a.shape, a.dtype.char) if isinstance(a, np.ndarray) else a for a in args])
+    # 0.0 is not -0.0, and 1.0 not 1.
+    kinds = [(a.shape, a.dtype) if isinstance(a, np.ndarray) else repr(a) for a in args]
+    key = kernel, threads.get_num_threads(), *kinds
     if not _lock.acquire(False):
         return False
     try:
-        program = _program(kernel, key, threads.get_num_threads())
+        if key not in _programs:
+            if len(_programs) == KEPT:
+                del _programs[next(iter(_programs))]
+            _programs[key] = _program(kernel, args)
+        program = _programs[key]
         if program is None:
             return False
         program.use(arrays)
@@ -36,11 +45,10 @@ def share_out(kernel: Kernel, args: tuple) -> bool:
         _lock.release()
 
 
-@functools.lru_cache(512)
-def _program(kernel: Kernel, key: tuple, count: int) -> Program | None:
-    """The call for arguments like these by ``count`` threads; None where it cannot be shared."""
+def _program(kernel: Kernel, args: tuple) -> Program | None:
+    """The call for arguments like these; None where it cannot be shared."""
     recorder = Recorder()
-    args = tuple([np.empty(*k) if isinstance(k, tuple) else k for k in key])
+    args = tuple([np.empty(a.shape, a.dtype) if isinstance(a, np.ndarray) else a for a in args])
     arrays: list[Any] = [a for a in args if isinstance(a, np.ndarray)]
     for a in arrays:
         recorder.know(a)

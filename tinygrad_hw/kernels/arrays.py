@@ -55,6 +55,11 @@ def assign(target: np.ndarray, values: np.ndarray) -> bool:
     exact = values.dtype == target.dtype
     if not exact and not (target.dtype.kind == "f" and values.dtype.kind in "fiub"):
         return False
+    if np.may_share_memory(target, values):  # which NumPy looks after, but no kernel
+        apart = gather(values)
+        if apart is None:
+            return False
+        values = apart
     contiguous = target.flags.c_contiguous and values.flags.c_contiguous
     if exact and contiguous and values.shape == target.shape:
         copy(target.reshape(-1), values.reshape(-1))

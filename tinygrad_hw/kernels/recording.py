@@ -251,20 +251,29 @@ def changed() -> None:
     changes += 1
 
 
+class Busy(Exception):
+    """Another thread is recording."""
+
+
 @contextlib.contextmanager
-def recording(recorder: Recorder) -> Iterator[Recorder]:
-    """Within it, computations are noted by ``recorder``."""
+def recording(recorder: Recorder, wait: bool = True) -> Iterator[Recorder]:
+    """Within it, this thread's computations are noted by ``recorder``.
+
+    Raises: Busy, unless told to ``wait``, while another thread is recording.
+    """
     global current
     if current and here():
         raise CaptureError(
             "compile: a compiled step cannot be recorded within another one's recording"
         )
-    with _one_at_a_time:
-        current = recorder
-        try:
-            yield recorder
-        finally:
-            current = None
+    if not _one_at_a_time.acquire(wait):
+        raise Busy
+    current = recorder
+    try:
+        yield recorder
+    finally:
+        current = None
+        _one_at_a_time.release()
 
 
 def refuse(what: str, remedy: str) -> None:

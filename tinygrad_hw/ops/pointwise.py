@@ -488,20 +488,24 @@ def where(condition, input, other):
 
 @where.native
 def _(condition, input, other):
-    parts = [x for x in (condition, input, other) if isinstance(x, np.ndarray)]
-    mask, dtype = parts[0], dtypes.result_type(input, other)
-    if mask is not condition or mask.dtype.kind != "b":
+    if not isinstance(condition, np.ndarray) or condition.dtype.kind != "b":
         return where.forward(condition, input, other)
-    out = np.empty(np.broadcast_shapes(*[x.shape for x in parts]), dtype)
+    dtype = dtypes.result_type(input, other)
+    shape = np.broadcast_shapes(*[np.shape(x) for x in (condition, input, other)])
+    mask = condition if condition.shape == shape else np.broadcast_to(condition, shape)
     sides = []
     for x in input, other:
-        side = np.empty_like(out)
+        side = x
         if not isinstance(x, np.ndarray):
+            side = np.empty(shape, dtype)
             fill(side.reshape(-1), dtype.type(x))
-        elif not assign(side, x):
-            return where.forward(condition, input, other)
-        sides.append(side.reshape(-1))
-    choose(out.reshape(-1), native(np.broadcast_to(mask, out.shape)).reshape(-1), *sides)
+        elif x.shape != shape or x.dtype != dtype:
+            side = np.empty(shape, dtype)
+            if not assign(side, x):
+                return where.forward(condition, input, other)
+        sides.append(native(side).reshape(-1))
+    out = np.empty(shape, dtype)
+    choose(out.reshape(-1), native(mask).reshape(-1), *sides)
     return out
 
 

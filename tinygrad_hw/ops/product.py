@@ -59,10 +59,11 @@ def _(input, other):
     batch = np.broadcast_shapes(input.shape[:-2], other.shape[:-2])
     if input.dtype.kind != "f" or not 0 < math.prod(batch) <= _UNROLLED or not batch:
         return _matmul.forward(input, other)
-    parts = [
-        native(np.broadcast_to(x, batch + x.shape[-2:])).reshape(-1, *x.shape[-2:])
-        for x in (input, other)
-    ]
+    parts = []
+    for x in input, other:
+        full = (*batch, *x.shape[-2:])
+        x = native(x if x.shape == full else np.broadcast_to(x, full))
+        parts.append(x.reshape(math.prod(batch), *full[-2:]))
     return stacked(*parts).reshape(*batch, input.shape[-2], other.shape[-1])
 
 

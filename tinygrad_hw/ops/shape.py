@@ -14,7 +14,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..kernels import recording
-from ..kernels.arrays import assign, fill
+from ..kernels.arrays import assign, fill, gather
 from ..kernels.elementwise import native
 from ..kernels.recording import root_of
 from .core import composite, primitive, view
@@ -341,7 +341,8 @@ def _flip(input, *, dims):
 
 @_flip.native
 def _(input, dims):
-    return native(np.flip(input, dims))
+    out = gather(np.flip(input, dims))
+    return _flip.forward(input, dims) if out is None else out
 
 
 _flip.vjp(lambda g, dims: _flip(g, dims))
