@@ -23,6 +23,7 @@ from tinygrad_hw import nn
 from tinygrad_hw.autograd import Function, detect_anomaly
 from tinygrad_hw.compile import passes
 from tinygrad_hw.errors import GraphError
+from tinygrad_hw.kernels.recording import Recorder, recording
 
 F, graph = nn.functional, passes.graph
 
@@ -272,6 +273,10 @@ def test_what_a_key_tells_apart(watch):
         (lambda: (y * x + y).sum(), ((3.0, 4.0), (2.0, -1.0))),
         (lambda: (x - y).sum(), ((1.0, 1.0), (-1.0, -1.0))),
         (lambda: (y - x).sum(), ((-1.0, -1.0), (1.0, 1.0))),
+        (lambda: ((x + y) * 2.0).sum(), ((2.0, 2.0), (2.0, 2.0))),
+        (lambda: (tg.cat([x, y]) * 2.0).sum(), ((2.0, 2.0), (2.0, 2.0))),
+        (lambda: (x[:1] + tg.ones(5)).sum(), ((5.0, 0.0), None)),
+        (lambda: (x[:1] + tg.ones(7)).sum(), ((7.0, 0.0), None)),
         (lambda: x[:1].sum(), ((1.0, 0.0), None)),
         (lambda: x[1:].sum(), ((0.0, 1.0), None)),
     ]
@@ -280,6 +285,16 @@ def test_what_a_key_tells_apart(watch):
             assert grad(loss) == expected
     same = 1  # y − x is x − y with the leaves exchanged
     assert watch.replayed == 2 * len(cases) + same
+
+
+def test_leaves_of_other_shapes_are_told_apart(watch):
+    c = tg.ones(2, 3)
+    for shape in ((3,), (1, 3), (2, 3), (3,), (1, 3), (2, 3)):
+        w = tg.zeros(*shape).requires_grad_()
+        (c + w).sum().backward()
+        assert w.grad.shape == shape
+        assert w.grad.sum().item() == 6
+    assert watch.replayed == 3
 
 
 def test_arrays_that_lie_otherwise_take_the_ordinary_way(watch):
@@ -354,8 +369,39 @@ def test_few_passes_are_kept(watch, monkeypatch):
     for _ in range(2):  # what is too large for all of it throws nothing else out
         (large * large).exp().sum().backward()
     assert len(passes._passes) == 3
-    for _ in range(2):  # and what was thrown out comes back
-        (x * 0.0).sum().backward()
+
+
+def test_a_gradient_is_all_of_its_memory():
+    """Else the launch that makes the whole would write past a new gradient's end."""
+    recorder = Recorder()
+    whole = np.arange(6.0)
+    recorder.made[id(whole)] = whole
+    parts = [whole[:2], whole.reshape(2, 3), whole.reshape(3, 2).T]
+    with recording(recorder), tg.no_grad():
+        found = passes._own(recorder, [None, *map(tg.Tensor._wrap, parts)])
+    assert found[0] is None
+    for a, part in zip(found[1:], parts, strict=True):
+        np.testing.assert_array_equal(a, part)
+    assert [np.shares_memory(a, whole) for a in found[1:]] == [False, True, False]
+
+
+def test_a_pass_that_was_thrown_out_comes_back(watch, monkeypatch):
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+
+    def go(number: float) -> None:
+        ((x * number) * x).sum().backward()
+
+    go(0.0)
+    (only,) = passes._passes.values()
+    monkeypatch.setattr(passes, "KEPT", 2 * only.program.block_bytes)
+    go(1.0)
+    go(2.0)
+    assert only.program.block_bytes > 0
+    assert len(passes._passes) == 2
+    x.grad = None
+    for _ in range(2):
+        x.grad = None
+        go(0.0)
     assert watch.replayed == 1
 
 
@@ -367,11 +413,25 @@ def test_nodes_elsewhere_do_not_matter_but_their_order_does(watch):
             x * 3.0
         (h * h).sum().backward()
     assert watch.replayed == 4
+    x.grad = None
     a, b = x * 2.0, x * 3.0
     (a + b).sum().backward()
+    x.grad = None
     b, a = x * 3.0, x * 2.0
     (a + b).sum().backward()
     assert watch.replayed == 4
+
+
+def test_parts_are_added_to_a_gradient_in_the_ordinary_order(watch, monkeypatch):
+    x = tg.tensor([1.0], dtype=tg.float32, requires_grad=True)
+
+    def grad():
+        x.grad = tg.tensor([1.0], dtype=tg.float32)  # lost beside 1e8, unless that has gone before
+        (x * 1e8 - x * 1e8).sum().backward()
+        return x.grad.item()
+
+    expected = ordinary(monkeypatch, grad)
+    assert [grad() for _ in range(3)] == [expected] * 3
 
 
 def test_signs_of_zero_are_told_apart(watch):
