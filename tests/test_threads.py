@@ -70,6 +70,19 @@ def test_while_another_thread_is_at_it_a_call_is_done_alone(shared, lock):
     assert shared
 
 
+def test_without_compiled_code_no_call_is_shared():
+    code = (
+        "import tinygrad_hw as tg; from tinygrad_hw.kernels import jit; tg.set_num_threads(2);"
+        "jit.SHARED_AWAKE = jit.SHARED_ASLEEP = 0, 0;"
+        "print([tg.nn.functional.relu(tg.ones(3, 4) - 2).sum().item() for _ in range(3)])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert run.stdout.strip() == "[0.0, 0.0, 0.0]"
+
+
 def test_memory_is_kept_unless_told_otherwise():
     code = "from tinygrad_hw.kernels import heap; print(heap.keep())"
     for value, expected in (

@@ -262,8 +262,8 @@ class Kernel:
 
     def _pays(self, args: tuple) -> bool:
         """Whether a call takes long enough to be shared by threads."""
-        if threads.get_num_threads() == 1:
-            return False
+        if threads.get_num_threads() == 1 or isinstance(self._compiled, FunctionType):
+            return False  # nothing is compiled under NUMBA_DISABLE_JIT=1
         size, work = SHARED_AWAKE if threads.pool.awake else SHARED_ASLEEP
         if self.work is not None:
             return self.work(args) >= work
